@@ -1,0 +1,30 @@
+"""Refuses an upload over the limit by its declared size, before a byte of the body is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.template.defaultfilters import filesizeformat
+
+
+class UploadLimitMiddleware:
+    """Answers 413 with a sentence a person can act on; JSON under /api/, a page elsewhere."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        declared = request.META.get("CONTENT_LENGTH") or "0"
+        size = int(declared) if declared.isdigit() else 0
+        if size <= settings.MAX_UPLOAD_BYTES:
+            return self.get_response(request)
+        message = (
+            f"This upload is {filesizeformat(size)}; the limit is {filesizeformat(settings.MAX_UPLOAD_BYTES)}. "
+            "Nothing was stored. Split the file, or raise POP_MAX_UPLOAD_MB."
+        )
+        if request.path.startswith("/api/"):
+            return JsonResponse({"code": "upload_too_large", "detail": message}, status=413)
+        return render(request, "frontend/upload_too_large.html", {"message": message}, status=413)

@@ -1,0 +1,256 @@
+"""The registries: methods, evaluations, presets. One file plus one line each.
+
+No torch here: functions are named by path and loaded when the engine calls `load`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Params(BaseModel):
+    """Parameters of a method; unknown names are errors."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Beta(Params):
+    beta: float = Field(
+        0.1, gt=0, title="β", description="Strength of the pull towards the reference policy."
+    )
+
+
+class FixedMargin(Beta):
+    margin: float = Field(1.0, title="Margin", description="Subtracted from every implicit-reward margin.")
+
+
+class Pop(Beta):
+    max_margin: float = Field(
+        10.0, ge=0, title="M_max", description="The weak preference's margin is clipped to [0, M_max]."
+    )
+    target_rate: float = Field(
+        0.01,
+        gt=0,
+        le=1,
+        title="Target rate",
+        description="Polyak coefficient of the target policy (ours: the paper gives none).",
+    )
+    target_interval: int = Field(
+        1, ge=1, title="Target interval", description="Optimizer steps between target updates."
+    )
+
+
+@dataclass(frozen=True)
+class Method:
+    """A preference loss: its name, its source, what it needs, and where its pure function is."""
+
+    slug: str
+    title: str
+    summary: str
+    source: str
+    function: str
+    params: type[Params] = Beta
+    needs_score_margin: bool = False
+    pop_rows: bool = False
+    target: bool = False
+
+
+@dataclass(frozen=True)
+class EvaluationEntry:
+    """A named evaluation of a trained policy."""
+
+    name: str
+    title: str
+    summary: str
+    function: str
+    needs_scores: bool = False
+    needs_pop_rows: bool = False
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A starting point for a run spec: overrides on top of the defaults."""
+
+    name: str
+    title: str
+    summary: str
+    spec: dict[str, Any] = field(default_factory=dict)
+
+
+_M = "training.engine.methods"
+METHODS: dict[str, Method] = {
+    entry.slug: entry
+    for entry in (
+        Method(
+            "dpo_pop",
+            "DPO-PoP",
+            "The weak preference's margin under the target policy, as the margin of the strong one.",
+            "arXiv 2509.22851, Eq. 7",
+            f"{_M}.dpo_pop:loss",
+            params=Pop,
+            pop_rows=True,
+            target=True,
+        ),
+        Method(
+            "dpo",
+            "DPO",
+            "Direct preference optimisation, no margin.",
+            "arXiv 2305.18290, Eq. 7",
+            f"{_M}.dpo:loss",
+        ),
+        Method(
+            "dpo_margin",
+            "DPO, fixed margin",
+            "The same margin for every preference.",
+            "arXiv 2509.22851, DPO-margin-1",
+            f"{_M}.dpo_margin:loss",
+            params=FixedMargin,
+        ),
+        Method(
+            "dpo_margin_gt",
+            "DPO, ground-truth margin",
+            "The imported score margin as the margin.",
+            "arXiv 2509.22851, DPO-margin-gt",
+            f"{_M}.dpo_margin_gt:loss",
+            needs_score_margin=True,
+        ),
+        Method(
+            "dpo_scaled",
+            "DPO, scaled",
+            "The imported score margin as a weight.",
+            "arXiv 2410.01257; arXiv 2509.22851, Eq. 8",
+            f"{_M}.dpo_scaled:loss",
+            needs_score_margin=True,
+        ),
+    )
+}
+
+_E = "training.engine.evaluations"
+EVALUATIONS: dict[str, EvaluationEntry] = {
+    entry.name: entry
+    for entry in (
+        EvaluationEntry(
+            "pair_accuracy",
+            "Pair accuracy",
+            "Share of held-out preferences with a positive margin.",
+            f"{_E}.pair_accuracy:evaluate",
+        ),
+        EvaluationEntry(
+            "margin_correlation",
+            "Margin correlation",
+            "Pearson and Spearman against the score margin.",
+            f"{_E}.margin_correlation:evaluate",
+            needs_scores=True,
+        ),
+        EvaluationEntry(
+            "cumulative_accuracy",
+            "Accuracy against margin",
+            "Lower and upper cumulative accuracy and the margin histogram (paper Fig. 2).",
+            f"{_E}.cumulative_accuracy:evaluate",
+            needs_scores=True,
+        ),
+        EvaluationEntry(
+            "pop_accuracy",
+            "PoP accuracy",
+            "Share of held-out comparisons whose stronger side has the larger margin.",
+            f"{_E}.pop_accuracy:evaluate",
+            needs_pop_rows=True,
+        ),
+    )
+}
+
+PRESETS: dict[str, Preset] = {
+    entry.name: entry
+    for entry in (
+        Preset(
+            "tiny-cpu",
+            "Tiny model on a CPU",
+            "Minutes on a laptop: to see the loop, not to judge the method.",
+            {
+                "model": {"base": "tiny"},
+                "method": {"slug": "dpo_pop", "params": {"beta": 0.5}},
+                "training": {
+                    "epochs": 3,
+                    "learning_rate": 5e-4,
+                    "rows_per_step": 16,
+                    "micro_batch": 16,
+                    "max_length": 512,
+                    "save_steps": 25,
+                },
+            },
+        ),
+        Preset(
+            "paper-3b",
+            "Paper, Llama-3.2-3B",
+            "The published settings: 64 rows a step, lr 1e-6, 2048 tokens.",
+            {
+                "model": {"base": "meta-llama/Llama-3.2-3B"},
+                "method": {"slug": "dpo_pop"},
+                "training": {"precision": "bf16", "micro_batch": 4, "gradient_checkpointing": True},
+            },
+        ),
+        Preset(
+            "paper-8b",
+            "Paper, Llama-3.1-8B",
+            "The published settings on the larger model; several 80 GB GPUs.",
+            {
+                "model": {"base": "meta-llama/Llama-3.1-8B"},
+                "method": {"slug": "dpo_pop"},
+                "training": {"precision": "bf16", "micro_batch": 2, "gradient_checkpointing": True},
+            },
+        ),
+        Preset(
+            "lora-single-gpu",
+            "LoRA on one GPU",
+            "Adapters over one base: policy and target share its weights.",
+            {
+                "model": {"base": "meta-llama/Llama-3.2-3B", "lora": {"r": 16, "alpha": 32}},
+                "method": {"slug": "dpo_pop"},
+                "training": {
+                    "precision": "bf16",
+                    "learning_rate": 2e-5,
+                    "micro_batch": 2,
+                    "gradient_checkpointing": True,
+                },
+            },
+        ),
+    )
+}
+
+
+class UnknownEntry(ValueError):
+    """A name that is in no registry."""
+
+
+def method(slug: str) -> Method:
+    """The method registered as `slug`.
+
+    Raises:
+        UnknownEntry: no such method; the message lists the ones there are.
+    """
+    if slug not in METHODS:
+        raise UnknownEntry(f"unknown method {slug!r}; known: {', '.join(METHODS)}")
+    return METHODS[slug]
+
+
+def evaluation(name: str) -> EvaluationEntry:
+    """The evaluation registered as `name`.
+
+    Raises:
+        UnknownEntry: no such evaluation; the message lists the ones there are.
+    """
+    if name not in EVALUATIONS:
+        raise UnknownEntry(f"unknown evaluation {name!r}; known: {', '.join(EVALUATIONS)}")
+    return EVALUATIONS[name]
+
+
+def load(function: str) -> Callable[..., Any]:
+    """Import `package.module:name`. Only the engine calls this: it brings torch in."""
+    module, name = function.split(":")
+    loaded: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    return loaded

@@ -1,0 +1,100 @@
+"""Lines of `events.jsonl`: how a run tells the world where it stands. Append-only, one JSON object a line.
+
+kind        data
+started     versions, hardware, method, dataset_sha256, resumed_from (step or null)
+stage       name: sft | reference | train | evaluate | save; total (units of work, or null)
+progress    stage, done, total, rate (per second), eta_seconds
+metrics     loss, learning_rate, grad_norm, rewards/margins, rewards/accuracies, … (train; `step` set)
+warning     code, message
+checkpoint  step
+evaluation  name, result, seed, dataset_sha256, duration_seconds
+failed      code, message, hint
+cancelled   checkpoint (bool)
+finished    model, seconds
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+from pydantic import BaseModel, Field
+
+Kind = Literal[
+    "started",
+    "stage",
+    "progress",
+    "metrics",
+    "warning",
+    "checkpoint",
+    "evaluation",
+    "failed",
+    "cancelled",
+    "finished",
+]
+
+
+class Event(BaseModel):
+    """One line. `step` is the optimizer step, where there is one."""
+
+    kind: Kind
+    at: datetime
+    step: int | None = None
+    data: dict[str, Any] = Field(default_factory=dict)
+
+
+class EventWriter:
+    """Appends whole lines; a line a crash left half-written is closed first, so that readers skip only it."""
+
+    def __init__(self, file: Path) -> None:
+        self._out: BinaryIO = file.open("ab")
+        if self._out.tell() and not _ends_with_newline(file):
+            self._out.write(b"\n")
+
+    def write(self, kind: Kind, step: int | None = None, **data: Any) -> None:
+        event = Event(kind=kind, at=datetime.now(UTC), step=step, data=_finite(data))
+        self._out.write(event.model_dump_json().encode() + b"\n")
+        self._out.flush()
+
+    def close(self) -> None:
+        self._out.flush()
+        os.fsync(self._out.fileno())
+        self._out.close()
+
+
+def read(file: Path, offset: int = 0) -> Iterator[tuple[int, int, Event]]:
+    """Whole events from a byte offset: (offset, offset after it, event). Broken lines are skipped."""
+    if not file.exists():
+        return
+    with file.open("rb") as lines:
+        lines.seek(offset)
+        for line in lines:
+            if not line.endswith(b"\n"):
+                return
+            start, offset = offset, offset + len(line)
+            try:
+                event = Event.model_validate_json(line)
+            except ValueError:
+                continue
+            yield start, offset, event
+
+
+def _ends_with_newline(file: Path) -> bool:
+    with file.open("rb") as lines:
+        lines.seek(-1, os.SEEK_END)
+        return lines.read(1) == b"\n"
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no NaN: floats that are not finite become null."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value

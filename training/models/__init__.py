@@ -1,0 +1,7 @@
+"""Runs, their events and their evaluations: one table a file."""
+
+from training.models.evaluation import Evaluation
+from training.models.run import Run
+from training.models.run_event import RunEvent
+
+__all__ = ["Evaluation", "Run", "RunEvent"]

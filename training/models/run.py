@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+
+
+class Run(models.Model):
+    """One training job on a frozen PoP dataset. A worker owns it by holding its `slot`."""
+
+    class State(models.TextChoices):
+        QUEUED = "queued", "Queued"
+        RUNNING = "running", "Running"
+        CANCELLING = "cancelling", "Cancelling"
+        CANCELLED = "cancelled", "Cancelled"
+        FAILED = "failed", "Failed"
+        FINISHED = "finished", "Finished"
+
+    project = models.ForeignKey("annotation.Project", on_delete=models.PROTECT, related_name="runs")
+    dataset = models.ForeignKey("annotation.PopDataset", on_delete=models.PROTECT, related_name="runs")
+    number = models.PositiveIntegerField()
+    name = models.CharField(max_length=200, blank=True)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED)
+    method = models.CharField(max_length=40)
+    spec = models.JSONField(help_text="The run spec: training.engine.spec.RunSpec.")
+    slot = models.CharField(
+        max_length=200, blank=True, help_text="Who trains it: worker name and slot number."
+    )
+    attempt = models.PositiveSmallIntegerField(default=0)
+    heartbeat_at = models.DateTimeField(null=True, blank=True)
+    events_read = models.BigIntegerField(default=0, help_text="Bytes of events.jsonl already in rows.")
+    stage = models.CharField(max_length=40, blank=True)
+    step = models.PositiveIntegerField(default=0)
+    total_steps = models.PositiveIntegerField(default=0)
+    eta_seconds = models.FloatField(null=True, blank=True)
+    latest = models.JSONField(default=dict, help_text="The newest metrics line.")
+    warnings = models.JSONField(default=list)
+    error = models.TextField(blank=True)
+    hint = models.TextField(blank=True, help_text="What to do about the error.")
+    has_checkpoint = models.BooleanField(default=False)
+    has_model = models.BooleanField(default=False)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["project", "number"], name="run_numbered_once"),
+            models.UniqueConstraint(
+                fields=["slot"],
+                condition=models.Q(state__in=["running", "cancelling"]),
+                name="one_run_per_slot",
+            ),
+        ]
+        indexes = [models.Index(fields=["state", "id"], name="run_by_state")]
+
+    def __str__(self) -> str:
+        return self.name or f"run {self.number}"
