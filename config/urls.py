@@ -3,5 +3,16 @@
 from __future__ import annotations
 
 from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-urlpatterns = [path("", include("frontend.urls"))]
+urlpatterns = [
+    path("api/v1/", include("annotation.api.urls")),
+    path("api/v1/", include("training.api.urls")),
+    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path(
+        "api/docs/",
+        SpectacularSwaggerSplitView.as_view(template_name="annotation/api_docs.html"),
+        name="api-docs",
+    ),
+    path("", include("frontend.urls")),
+]
