@@ -1,0 +1,54 @@
+"""What a person may see of projects. Everything starts from the user."""
+
+from __future__ import annotations
+
+from django.db.models import QuerySet
+
+from annotation import rules
+from annotation.errors import NotFound
+from annotation.models import AuditEntry, Invite, Membership, Project, User
+
+
+def visible_to(user: User) -> QuerySet[Project]:
+    """The projects this person is a member of; all of them for a superuser."""
+    if not user.is_active or user.pk is None:
+        return Project.objects.none()
+    if user.is_superuser:
+        return Project.objects.all()
+    return Project.objects.filter(pk__in=Membership.objects.filter(user=user).values("project"))
+
+
+def get(user: User, slug_or_id: str | int) -> Project:
+    """One visible project.
+
+    Raises:
+        NotFound: there is none, or this person may not know of it.
+    """
+    key = str(slug_or_id)
+    projects = visible_to(user)
+    found = projects.filter(slug=key).first()
+    if found is None and key.isascii() and key.isdigit() and len(key) < 19:
+        found = projects.filter(pk=int(key)).first()
+    if found is None:
+        raise NotFound("no_project", "No such project.")
+    return found
+
+
+def role_of(user: User, project: Project) -> str | None:
+    """The person's role; a superuser counts as owner everywhere."""
+    return rules.role_of(user, project)
+
+
+def members(user: User, project: Project) -> QuerySet[Membership]:
+    rules.check_manage(user, project)
+    return Membership.objects.filter(project=project).select_related("user")
+
+
+def invites(user: User, project: Project) -> QuerySet[Invite]:
+    rules.check_manage(user, project)
+    return Invite.objects.filter(project=project).select_related("created_by")
+
+
+def audit(user: User, project: Project) -> QuerySet[AuditEntry]:
+    rules.check_manage(user, project)
+    return AuditEntry.objects.filter(project=project).select_related("actor")
