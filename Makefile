@@ -1,0 +1,62 @@
+# Everything a person types. Each target makes what it needs; `make run` and `make test` work on a fresh clone.
+SHELL := /bin/bash
+VENV ?= .venv
+BIN := $(VENV)/bin
+PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13; do \
+  "$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; break; }; done)
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --root-user-action=ignore -c constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help run test setup lint types schema migrations diagrams screenshots clean
+
+help: ## Say what there is
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 20
+
+run: $(VENV)/.web ## Install, migrate, load the demo project, start web and worker, print the URL and the accounts
+	@exec $(BIN)/python manage.py up
+
+test: $(VENV)/.dev ## Run every test, on each database and with each service that is reachable
+	@$(BIN)/python -m tests.run $(ARGS)
+
+setup: $(VENV)/.dev ## Install everything for development into .venv
+
+lint: $(VENV)/.dev ## ruff (rules and format) and the doors between rooms
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: $(VENV)/.dev ## mypy --strict
+	$(BIN)/mypy .
+
+schema: $(VENV)/.dev ## Validate the OpenAPI schema and write it to var/openapi.yaml
+	@mkdir -p var
+	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file var/openapi.yaml
+
+migrations: $(VENV)/.dev ## Fail when a model changed without a migration
+	$(BIN)/python manage.py makemigrations --check --dry-run
+
+diagrams: $(VENV)/.web ## Rewrite the state diagrams in docs/architecture.md from the transition tables
+	$(BIN)/python manage.py docs_diagrams
+
+screenshots: $(VENV)/.dev ## Take the pictures in docs/images from the running program
+	$(BIN)/python -m bench.screenshots
+
+clean: ## Remove the virtual environment and caches; var/ (your data) stays
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info build
+
+# --- the virtual environment -----------------------------------------------------------------------
+$(BIN)/python:
+	@if [ -z "$(PYTHON)" ]; then echo "PoP Studio needs Python 3.11 or newer; none was found on PATH." >&2; exit 1; fi
+	@echo "Making $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV)
+
+# A finished install leaves a stamp; it is repeated only when the dependencies change.
+$(VENV)/.web: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing PoP Studio (about two minutes the first time)"
+	@$(PIP) -e '.[web]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing PoP Studio and its test tools (about two minutes the first time)"
+	@$(PIP) -e '.[web,dev]'
+	@touch $@ $(VENV)/.web

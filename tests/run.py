@@ -1,0 +1,130 @@
+"""`make test`: the whole suite on SQLite, then what talks to the database again on PostgreSQL.
+
+Extra arguments go to pytest: `make test ARGS="-k sampling -x"`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ET
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests import services
+
+ROOT = Path(__file__).resolve().parent.parent
+NO_TESTS_COLLECTED = 5
+
+
+@dataclass
+class Phase:
+    """One pytest session: its name, the tests it selects, its database."""
+
+    name: str
+    select: str
+    database: str
+    code: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+
+
+def phases(folder: Path) -> list[Phase]:
+    """What to run, given what answers."""
+    sqlite = f"sqlite:///{folder / 'test.sqlite3'}"
+    if "postgres" in services.missing():
+        return [Phase("SQLite", "", sqlite)]
+    server, _, _ = services.POSTGRES_URL.rpartition("/")
+    return [
+        Phase("SQLite", "not postgres", sqlite),
+        Phase("PostgreSQL", "(database or postgres) and not browser", f"{server}/pop_{os.getpid()}"),
+    ]
+
+
+def environment(phase: Phase, folder: Path) -> dict[str, str]:
+    """The tests' own settings: neither `.env` nor `var/` of the person who runs them is touched."""
+    given = {
+        "DATABASE_URL": phase.database,
+        "POP_VAR_DIR": str(folder / "var"),
+        "POP_ENV": "embedded",
+        "CELERY_BROKER_URL": "filesystem://",
+        "DATABASE_URL_TEST": services.POSTGRES_URL,
+        "REDIS_URL_TEST": services.REDIS_URL,
+        "CHROMIUM": services.CHROMIUM,
+        "HF_HUB_OFFLINE": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+        "OMP_NUM_THREADS": "1",
+    }
+    return {**os.environ, **given}
+
+
+def run(phase: Phase, folder: Path, extra: list[str]) -> None:
+    """Run one phase and count its outcomes."""
+    report = folder / f"{phase.name}.xml"
+    workers = os.environ.get("TEST_WORKERS", "2")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junit-xml={report}"]
+    command += ["-n", workers, "--dist", "loadfile", "--no-loadscope-reorder"]
+    command += (["-m", phase.select] if phase.select else []) + extra
+    print(f"\n--- tests on {phase.name} ---", flush=True)
+    phase.code = subprocess.run(command, cwd=ROOT, env=environment(phase, folder), check=False).returncode
+    if phase.code == NO_TESTS_COLLECTED and extra:
+        phase.code = 0  # a narrowed selection may have nothing for this database
+    if report.exists():
+        phase.counts = count(report)
+
+
+def count(report: Path) -> Counter[str]:
+    """Outcomes in a JUnit report."""
+    counts: Counter[str] = Counter()
+    for suite in ET.parse(report).getroot().iter("testsuite"):  # noqa: S314 - our own file
+        numbers = {name: int(suite.get(name, "0")) for name in ("tests", "failures", "errors", "skipped")}
+        counts["failed"] += numbers["failures"]
+        counts["errors"] += numbers["errors"]
+        counts["skipped"] += numbers["skipped"]
+        counts["passed"] += numbers["tests"] - numbers["failures"] - numbers["errors"] - numbers["skipped"]
+    return counts
+
+
+def in_words(counts: Counter[str]) -> str:
+    names = ("failed", "errors", "passed", "skipped")
+    return ", ".join(f"{counts[name]} {name}" for name in names if counts[name]) or "no tests ran"
+
+
+def close(done: list[Phase], seconds: float) -> int:
+    """Print the closing lines and give the exit status."""
+    total: Counter[str] = Counter()
+    print()
+    for phase in done:
+        total += phase.counts
+        state = "" if phase.code == 0 else f" (pytest ended with status {phase.code})"
+        print(f"{phase.name}: {in_words(phase.counts)}{state}")
+    for reason in services.missing().values():
+        print(f"Left out: {reason}")
+    failed = any(phase.code for phase in done)
+    print(f"==== {'FAILED' if failed else 'OK'}: {in_words(total)} in {seconds:.2f}s ====", flush=True)
+    return 1 if failed else 0
+
+
+def main(extra: list[str]) -> int:
+    if services.REQUIRED and services.missing():
+        for reason in services.missing().values():
+            print(f"REQUIRE_SERVICES is set, and there is {reason}", file=sys.stderr)
+        print("==== FAILED: no tests ran ====")
+        return 1
+    started = time.monotonic()
+    folder = Path(tempfile.mkdtemp(prefix="pop-test-"))
+    try:
+        done = phases(folder)
+        for phase in done:
+            run(phase, folder, extra)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return close(done, time.monotonic() - started)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
