@@ -12,9 +12,23 @@ from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 
 class HashedStatic(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
-    """Hashed, compressed files; a name missing from the manifest falls back to itself."""
+    """Hashed, compressed files; a name missing from the manifest falls back to itself.
+
+    Our own ES modules import each other by relative names: those are rewritten to the hashed names too, so
+    that a browser never mixes modules of two versions. Scripts from packages are left as they are.
+    """
 
     manifest_strict = False
+    patterns = (
+        *CompressedManifestStaticFilesStorage.patterns,
+        ("frontend/js/*.js", ((r"""(?P<matched>from\s+["'](?P<url>\./.*?)["'])""", 'from "%(url)s"'),)),
+    )
+
+    def stored_name(self, name: str) -> str:
+        try:
+            return str(super().stored_name(name))
+        except ValueError:  # not collected yet: a checkout, a test
+            return name
 
 
 class PlotlyFinder(BaseFinder):

@@ -1,5 +1,22 @@
+"""Addresses a person types. `PEOPLE` is for everyone who signs in, `DESK` for those who manage a project."""
+
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import URLPattern, path
 
-urlpatterns: list[URLPattern] = []
+from frontend.views import annotate, auth, home
+
+PEOPLE: list[URLPattern] = [
+    path("", home.home, name="home"),
+    path("login/", auth.SignIn.as_view(), name="login"),
+    path("logout/", auth.sign_out, name="logout"),
+    path("join/<str:secret>/", auth.join, name="invite-accept"),
+    path("projects/<slug:slug>/label/", annotate.page, name="annotate"),
+    path("projects/<slug:slug>/label/next", annotate.next_task, name="annotate-next"),
+    path("projects/<slug:slug>/label/answer", annotate.answer, name="annotate-answer"),
+    path("projects/<slug:slug>/label/undo", annotate.undo, name="annotate-undo"),
+    path("projects/<slug:slug>/label/heartbeat", annotate.heartbeat, name="annotate-heartbeat"),
+    path("projects/<slug:slug>/label/release", annotate.release, name="annotate-release"),
+]
+DESK: list[URLPattern] = []
+urlpatterns = [*PEOPLE, *DESK]

@@ -1,0 +1,61 @@
+// What every page has: theme button, menus, dialogs, confirmation, copy buttons, local times.
+import { startThemeButtons } from "./theme_button.js";
+
+const LOCAL = { dateStyle: "medium", timeStyle: "short" };
+
+function onClick(event) {
+  const from = event.target instanceof Element ? event.target : null;
+  const opener = from?.closest("[data-opens]");
+  if (opener) document.querySelector(opener.dataset.opens)?.showModal();
+  from?.closest("[data-closes]")?.closest("dialog")?.close();
+  if (from instanceof HTMLDialogElement) from.close(); // the backdrop
+  for (const menu of document.querySelectorAll("details.menu[open]")) {
+    if (!menu.contains(from)) menu.open = false;
+  }
+  const copier = from?.closest("[data-copy]");
+  if (copier) copy(copier);
+}
+
+async function copy(button) {
+  const source = document.querySelector(button.dataset.copy);
+  const text = source?.value ?? source?.textContent ?? "";
+  const before = button.textContent;
+  try {
+    await navigator.clipboard.writeText(text.trim());
+    button.textContent = "Copied";
+  } catch {
+    button.textContent = "Select the text and press Ctrl C";
+  }
+  setTimeout(() => (button.textContent = before), 2000);
+}
+
+function onKey(event) {
+  if (event.key !== "Escape") return;
+  const menu = document.querySelector("details.menu[open]");
+  if (!menu) return;
+  menu.open = false;
+  menu.querySelector("summary").focus();
+}
+
+function onSubmit(event) {
+  const question = event.target.dataset?.confirm;
+  if (question && !window.confirm(question)) event.preventDefault();
+}
+
+/** <time datetime="…" data-local>: the viewer's own zone. */
+export function localTimes(root = document) {
+  for (const time of root.querySelectorAll("time[data-local]:not([data-done])")) {
+    const at = new Date(time.dateTime);
+    if (Number.isNaN(at.valueOf())) continue;
+    time.textContent = at.toLocaleString(undefined, LOCAL);
+    time.title = at.toString();
+    time.dataset.done = "";
+  }
+}
+
+document.addEventListener("click", onClick);
+document.addEventListener("keydown", onKey);
+document.addEventListener("submit", onSubmit);
+document.addEventListener("htmx:afterSwap", () => localTimes());
+startThemeButtons();
+localTimes();
