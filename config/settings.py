@@ -24,6 +24,9 @@ VAR_DIR = env.path("POP_VAR_DIR", BASE_DIR / "var")
 PRODUCTION = env.text("POP_ENV", "embedded") == "production"
 DEBUG = env.flag("POP_DEBUG", False)
 HTTPS = env.flag("POP_HTTPS", PRODUCTION)
+# Where `manage.py up` listens; production passes its own address to gunicorn.
+BIND_HOST = env.text("POP_HOST", "127.0.0.1")
+BIND_PORT = env.whole("POP_PORT", 8000)
 
 
 def _secret_key() -> str:
