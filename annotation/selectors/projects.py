@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from django.db.models import QuerySet
+from typing import Any
+
+from django.db.models import CharField, OuterRef, QuerySet, Subquery, Value
 
 from annotation import rules
 from annotation.errors import NotFound
-from annotation.models import AuditEntry, Invite, Membership, Project, User
+from annotation.models import AuditEntry, Invite, Membership, Project, Role, User
 
 
 def visible_to(user: User) -> QuerySet[Project]:
@@ -52,3 +54,27 @@ def invites(user: User, project: Project) -> QuerySet[Invite]:
 def audit(user: User, project: Project) -> QuerySet[AuditEntry]:
     rules.check_manage(user, project)
     return AuditEntry.objects.filter(project=project).select_related("actor")
+
+
+def with_role(user: User) -> QuerySet[Any]:
+    """The visible projects, each with the person's role as `my_role`."""
+    if user.is_superuser:
+        return visible_to(user).annotate(my_role=Value(Role.OWNER.value, output_field=CharField()))
+    mine = Membership.objects.filter(project=OuterRef("pk"), user_id=user.pk)
+    return visible_to(user).annotate(my_role=Subquery(mine.values("role")[:1]))
+
+
+def member(user: User, project: Project, user_id: int) -> Membership:
+    """One membership. Raises NotFound when that person is not a member."""
+    found = members(user, project).filter(user_id=user_id).first()
+    if found is None:
+        raise NotFound("not_a_member", "No such member.")
+    return found
+
+
+def invite(user: User, project: Project, invite_id: int) -> Invite:
+    """One invite of the project. Raises NotFound when there is none."""
+    found = invites(user, project).filter(pk=invite_id).first()
+    if found is None:
+        raise NotFound("no_invite", "No such invite.")
+    return found

@@ -1,0 +1,25 @@
+"""What a token may do: each view names the scope each of its actions needs; what it doesn't name is denied."""
+
+from __future__ import annotations
+
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from annotation.models import ApiToken
+
+
+class ScopeAllows(BasePermission):
+    """A signed-in session may ask for every named action; a token needs the action's scope.
+
+    Who may touch which project is not decided here: selectors and rules do that for every caller alike.
+    """
+
+    message = "This token's scopes don't allow this."
+    code = "scope_missing"
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        scope = getattr(view, "scopes", {}).get(getattr(view, "action", None))
+        if scope is None:
+            return False
+        return not isinstance(request.auth, ApiToken) or scope in request.auth.scopes

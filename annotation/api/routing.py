@@ -1,0 +1,21 @@
+"""One route, with and without its last slash, so that no client is sent a redirect it may not follow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.urls import URLPattern, path
+from rest_framework.viewsets import ViewSetMixin
+
+
+def route(url: str, view: type[ViewSetMixin], name: str, **actions: str) -> list[URLPattern]:
+    """`route("projects/", ProjectViewSet, "projects", get="list")`. The other spelling stays off the schema.
+
+    Things and lists end with a slash, verbs and downloads don't.
+    """
+    other = url.removesuffix("/") if url.endswith("/") else f"{url}/"
+    hidden: dict[str, Any] = {"schema": None}
+    return [
+        path(url, view.as_view({**actions}), name=f"api-{name}"),
+        path(other, view.as_view({**actions}, **hidden), name=f"api-{name}-other"),
+    ]

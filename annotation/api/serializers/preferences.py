@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from annotation.models import ImportRejection, Preference, PreferenceImport
+
+
+class MessageSerializer(serializers.Serializer[Any]):
+    """One chat message."""
+
+    role = serializers.CharField()
+    content = serializers.CharField()
+
+
+class TextsSerializer(serializers.Serializer[Any]):
+    """The three texts of a preference and nothing else: what an annotator may see of it."""
+
+    prompt = MessageSerializer(many=True)
+    chosen = MessageSerializer(many=True)
+    rejected = MessageSerializer(many=True)
+
+
+class PreferenceSerializer(serializers.ModelSerializer[Preference]):
+    """A preference as managers see it, scores included."""
+
+    prompt = MessageSerializer(many=True)
+    chosen = MessageSerializer(many=True)
+    rejected = MessageSerializer(many=True)
+    import_id = serializers.IntegerField(source="preference_import_id", allow_null=True)
+
+    class Meta:
+        model = Preference
+        fields = (
+            "id",
+            "split",
+            "content_hash",
+            "prompt",
+            "chosen",
+            "rejected",
+            "score_chosen",
+            "score_rejected",
+            "external_id",
+            "source",
+            "import_id",
+        )
+        read_only_fields = fields
+
+
+class ImportSerializer(serializers.ModelSerializer[PreferenceImport]):
+    created_by = serializers.CharField(source="created_by.username")
+    project_id = serializers.IntegerField()
+    source = serializers.DictField(help_text="Hub imports: dataset, config, split, limit.")
+
+    class Meta:
+        model = PreferenceImport
+        fields = (
+            "id",
+            "project_id",
+            "state",
+            "format",
+            "filename",
+            "source",
+            "bytes_total",
+            "bytes_done",
+            "rows_read",
+            "rows_imported",
+            "rows_duplicate",
+            "rows_rejected",
+            "error",
+            "created_by",
+            "created_at",
+            "finished_at",
+        )
+        read_only_fields = fields
+
+
+class RejectionSerializer(serializers.ModelSerializer[ImportRejection]):
+    class Meta:
+        model = ImportRejection
+        fields = ("line", "reason", "excerpt")
+        read_only_fields = fields
+
+
+class FileImportSerializer(serializers.Serializer[Any]):
+    """An uploaded file: multipart/form-data."""
+
+    file = serializers.FileField(allow_empty_file=True, max_length=255)
+    format = serializers.CharField(
+        max_length=20, default="", allow_blank=True, help_text="jsonl, csv or parquet; guessed by name."
+    )
+
+
+class HubImportSerializer(serializers.Serializer[Any]):
+    """A data set on the Hugging Face Hub, streamed: JSON."""
+
+    dataset = serializers.CharField(max_length=200, help_text="`org/name`.")
+    config = serializers.CharField(max_length=100, default="", allow_blank=True)
+    split = serializers.CharField(max_length=100, default="train")
+    limit = serializers.IntegerField(min_value=1, allow_null=True, default=None, help_text="null: all rows.")

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+
+class AnnotatorProgressSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    labels = serializers.IntegerField()
+    today = serializers.IntegerField()
+    last_at = serializers.DateTimeField(allow_null=True)
+
+
+class AnchorCountsSerializer(serializers.Serializer[Any]):
+    """Iterative: preferences still wanting rows, with k rows, given up on."""
+
+    open = serializers.IntegerField()
+    full = serializers.IntegerField()
+    exhausted = serializers.IntegerField()
+
+
+class ProgressSerializer(serializers.Serializer[Any]):
+    """How far the labelling is."""
+
+    labels = serializers.IntegerField()
+    comparisons_open = serializers.IntegerField()
+    decided = serializers.IntegerField()
+    undecided = serializers.IntegerField()
+    rows_train = serializers.IntegerField()
+    rows_heldout = serializers.IntegerField()
+    target_rows = serializers.IntegerField()
+    labels_expected = serializers.IntegerField()
+    labels_last_hour = serializers.IntegerField()
+    eta_seconds = serializers.FloatField(allow_null=True)
+    anchors = AnchorCountsSerializer()
+    per_annotator = AnnotatorProgressSerializer(many=True)

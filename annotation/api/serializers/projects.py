@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from annotation.models import AuditEntry, Membership, Project, Role
+from annotation.models.project import DEFAULT_QUESTION
+from annotation.sampling import STRATEGIES
+
+SETTINGS = (
+    "strategy",
+    "k",
+    "attempt_cap",
+    "reuse",
+    "labels_per_comparison",
+    "lease_minutes",
+    "holdout_percent",
+)
+
+
+class ProjectSerializer(serializers.ModelSerializer[Project]):
+    """A project as its members see it. The seed stays inside: it would tell what comes next."""
+
+    role = serializers.ChoiceField(Role.choices, source="my_role", help_text="Your role in it.")
+
+    class Meta:
+        model = Project
+        fields = (
+            "id",
+            "slug",
+            "name",
+            "question",
+            "guidelines",
+            "state",
+            *SETTINGS,
+            "created_at",
+            "role",
+        )
+        read_only_fields = fields
+
+
+class ProjectWriteSerializer(serializers.ModelSerializer[Project]):
+    """What a project is made from; only `name` must be given."""
+
+    question = serializers.CharField(max_length=300, default=DEFAULT_QUESTION)
+    strategy = serializers.ChoiceField(choices=sorted(STRATEGIES), default="random")
+
+    class Meta:
+        model = Project
+        fields = ("name", "question", "guidelines", *SETTINGS, "seed")
+        extra_kwargs = {"seed": {"required": False, "write_only": True}}
+
+
+class MemberSerializer(serializers.ModelSerializer[Membership]):
+    user_id = serializers.IntegerField()
+    username = serializers.CharField(source="user.username")
+
+    class Meta:
+        model = Membership
+        fields = ("user_id", "username", "role", "joined_at")
+        read_only_fields = fields
+
+
+class MemberWriteSerializer(serializers.Serializer[Any]):
+    role = serializers.ChoiceField(Role.choices)
+
+
+class AuditSerializer(serializers.ModelSerializer[AuditEntry]):
+    actor = serializers.CharField(source="actor.username")
+
+    class Meta:
+        model = AuditEntry
+        fields = ("id", "at", "actor", "verb", "target", "details")
+        read_only_fields = fields

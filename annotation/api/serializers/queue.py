@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema_field
+from rest_framework import serializers
+
+from annotation.api.serializers.preferences import TextsSerializer
+from annotation.models import Label
+
+MAX_EXCLUDED = 20  # more than the leases one person can hold
+
+
+class CardSerializer(serializers.Serializer[Any]):
+    """One comparison leased to you, in the order to show it."""
+
+    id = serializers.IntegerField(help_text="The assignment.")
+    expires_at = serializers.DateTimeField()
+    question = serializers.CharField()
+    anchor = serializers.ChoiceField(["first", "second"], allow_null=True)
+    first = TextsSerializer()
+    second = TextsSerializer()
+
+
+class EmptyReasonSerializer(serializers.Serializer[Any]):
+    code = serializers.CharField(
+        help_text="paused, archived, no_preferences, held_by_others, done or all_mine_done."
+    )
+    message = serializers.CharField()
+    free_at = serializers.DateTimeField(allow_null=True, help_text="When to ask again.")
+
+
+class EmptyQueueSerializer(serializers.Serializer[Any]):
+    """There is nothing for you just now, and why."""
+
+    empty = EmptyReasonSerializer()
+
+
+NEXT = PolymorphicProxySerializer(
+    component_name="Next",
+    serializers=[CardSerializer, EmptyQueueSerializer],
+    resource_type_field_name=None,
+)
+
+
+@extend_schema_field(NEXT)
+class NextField(serializers.Field[Any, Any, Any, Any]):
+    """A card, or why there is none; already plain data."""
+
+    def to_representation(self, value: Any) -> Any:
+        return value
+
+
+class ExcludeSerializer(serializers.Serializer[Any]):
+    exclude = serializers.ListField(
+        child=serializers.IntegerField(min_value=1),
+        max_length=MAX_EXCLUDED,
+        default=list,
+        help_text="Assignments you hold already.",
+    )
+
+
+class AnswerSerializer(ExcludeSerializer):
+    verdict = serializers.ChoiceField(Label.Verdict.choices)
+    key = serializers.UUIDField(help_text="Made by the client; sending it again changes nothing.")
+    reason = serializers.CharField(max_length=500, default="", allow_blank=True)
+    first_looks_swapped = serializers.BooleanField(default=False)
+    second_looks_swapped = serializers.BooleanField(default=False)
+    duration_ms = serializers.IntegerField(min_value=0, max_value=2**31 - 1, allow_null=True, default=None)
+    want_next = serializers.BooleanField(default=True)
+
+
+class LabelSerializer(serializers.ModelSerializer[Label]):
+    """Your answer as it was stored."""
+
+    key = serializers.UUIDField(source="idempotency_key")
+
+    class Meta:
+        model = Label
+        fields = (
+            "id",
+            "assignment_id",
+            "verdict",
+            "key",
+            "reason",
+            "first_looks_swapped",
+            "second_looks_swapped",
+            "duration_ms",
+            "created_at",
+        )
+        read_only_fields = fields
+
+
+class AnsweredSerializer(serializers.Serializer[Any]):
+    label = LabelSerializer()
+    next = NextField(allow_null=True, help_text="null when `want_next` was false.")
+
+
+class HeartbeatSerializer(serializers.Serializer[Any]):
+    ids = serializers.ListField(
+        child=serializers.IntegerField(min_value=1), min_length=1, max_length=MAX_EXCLUDED
+    )
+
+
+class ExtendedSerializer(serializers.Serializer[Any]):
+    extended = serializers.IntegerField(help_text="How many leases of yours were prolonged.")
+
+
+class ReleasedSerializer(serializers.Serializer[Any]):
+    released = serializers.IntegerField(help_text="How many leases of yours were given back.")

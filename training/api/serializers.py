@@ -1,0 +1,142 @@
+"""What the runs API says and takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from training.engine.events import Kind
+from training.models import Evaluation, Run, RunEvent
+
+KINDS = list(Kind.__args__)
+
+
+class RunSerializer(serializers.ModelSerializer[Run]):
+    """A run in a list: where it stands."""
+
+    project_id = serializers.IntegerField()
+    dataset_id = serializers.IntegerField()
+    created_by = serializers.CharField(source="created_by.username")
+    latest = serializers.DictField(help_text="The newest metrics.")
+
+    class Meta:
+        model = Run
+        fields = (
+            "id",
+            "project_id",
+            "dataset_id",
+            "number",
+            "name",
+            "state",
+            "method",
+            "stage",
+            "step",
+            "total_steps",
+            "eta_seconds",
+            "latest",
+            "attempt",
+            "error",
+            "hint",
+            "has_checkpoint",
+            "has_model",
+            "created_by",
+            "created_at",
+            "started_at",
+            "finished_at",
+        )
+        read_only_fields = fields
+
+
+class RunDetailSerializer(RunSerializer):
+    """A run with its spec and warnings."""
+
+    spec = serializers.DictField(help_text="See `run-spec-schema`.")
+    warnings = serializers.ListField(child=serializers.JSONField())
+
+    class Meta(RunSerializer.Meta):
+        fields = (*RunSerializer.Meta.fields, "spec", "warnings")  # type: ignore[assignment]
+        read_only_fields = fields
+
+
+class LaunchSerializer(serializers.Serializer[Any]):
+    dataset = serializers.IntegerField(min_value=1, help_text="Id of a frozen dataset.")
+    spec = serializers.DictField(default=dict, help_text="See `run-spec-schema`; what is absent is default.")
+    name = serializers.CharField(max_length=200, default="", allow_blank=True)
+
+
+class EventSerializer(serializers.ModelSerializer[RunEvent]):
+    data = serializers.DictField()
+
+    class Meta:
+        model = RunEvent
+        fields = ("seq", "kind", "step", "at", "data")
+        read_only_fields = fields
+
+
+class EventsSerializer(serializers.Serializer[Any]):
+    events = EventSerializer(many=True)
+    last_seq = serializers.IntegerField(help_text="Send as `after_seq` to go on from here.")
+    state = serializers.ChoiceField(Run.State.choices)
+
+
+class EventsQuerySerializer(serializers.Serializer[Any]):
+    after_seq = serializers.IntegerField(min_value=-1, default=-1, help_text="Only events after this one.")
+    kinds = serializers.MultipleChoiceField(choices=KINDS, required=False, help_text="Only these kinds.")
+    limit = serializers.IntegerField(min_value=1, max_value=1000, default=500)
+
+
+class CurvesSerializer(serializers.Serializer[Any]):
+    """Each metric as a list of [step, value]."""
+
+    curves = serializers.DictField(
+        child=serializers.ListField(
+            child=serializers.ListField(child=serializers.FloatField(allow_null=True), max_length=2)
+        )
+    )
+
+
+class LogQuerySerializer(serializers.Serializer[Any]):
+    lines = serializers.IntegerField(min_value=1, max_value=5000, default=200)
+
+
+class LogSerializer(serializers.Serializer[Any]):
+    log = serializers.CharField(help_text="The last lines the engine wrote.")
+
+
+class EvaluationSerializer(serializers.ModelSerializer[Evaluation]):
+    result = serializers.DictField()
+
+    class Meta:
+        model = Evaluation
+        fields = ("name", "result", "seed", "dataset_sha256", "duration_seconds", "created_at")
+        read_only_fields = fields
+
+
+class MethodSerializer(serializers.Serializer[Any]):
+    slug = serializers.CharField()
+    title = serializers.CharField()
+    summary = serializers.CharField()
+    source = serializers.CharField()
+    needs_score_margin = serializers.BooleanField()
+    pop_rows = serializers.BooleanField(help_text="Trains on PoP rows; others train on preferences.")
+    target = serializers.BooleanField(help_text="Keeps a target policy.")
+    params_schema = serializers.SerializerMethodField(help_text="JSON Schema of `method.params`.")
+
+    def get_params_schema(self, method: Any) -> dict[str, Any]:
+        return dict(method.params.model_json_schema())
+
+
+class EvaluationEntrySerializer(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    title = serializers.CharField()
+    summary = serializers.CharField()
+    needs_scores = serializers.BooleanField()
+    needs_pop_rows = serializers.BooleanField()
+
+
+class PresetSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    title = serializers.CharField()
+    summary = serializers.CharField()
+    spec = serializers.DictField()

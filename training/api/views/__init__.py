@@ -1,0 +1,1 @@
+"""One file a subject; each action is one domain call."""

@@ -1,0 +1,77 @@
+"""What a run tells: events, curves, log, evaluations, and the model it made."""
+
+from __future__ import annotations
+
+from django.http.response import HttpResponseBase
+from drf_spectacular.types import OpenApiTypes
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from annotation.api.base import ApiViewSet
+from annotation.api.docs import documented
+from annotation.api.downloads import AnyAccept, download
+from training.api.serializers import (
+    CurvesSerializer,
+    EvaluationSerializer,
+    EventsQuerySerializer,
+    EventsSerializer,
+    LogQuerySerializer,
+    LogSerializer,
+)
+from training.models import Run
+from training.selectors import runs
+
+
+class RunReportViewSet(ApiViewSet):
+    """What a run tells about itself. Managers only."""
+
+    scopes = {"events": "read", "curves": "read", "log": "read", "evaluations": "read"}
+    pagination_class = None
+
+    @documented(EventsSerializer, query=(EventsQuerySerializer,), refuses=(404, 422))
+    def events(self, request: Request, pk: int) -> Response:
+        """The run's events in order; poll with `after_seq` = the last `last_seq`."""
+        run, asked = self._run(pk), self.asked(EventsQuerySerializer)
+        after: int = asked["after_seq"]
+        kinds = sorted(asked["kinds"]) if asked.get("kinds") else None
+        found = list(runs.events(self.by, run, after_seq=after, kinds=kinds)[: asked["limit"]])
+        last = found[-1].seq if found else after
+        return Response(EventsSerializer({"events": found, "last_seq": last, "state": run.state}).data)
+
+    @documented(CurvesSerializer)
+    def curves(self, request: Request, pk: int) -> Response:
+        """Loss, margins, accuracies … by step, as the run page plots them."""
+        return Response(CurvesSerializer({"curves": runs.curves(self.by, self._run(pk))}).data)
+
+    @documented(LogSerializer, query=(LogQuerySerializer,), refuses=(404, 422))
+    def log(self, request: Request, pk: int) -> Response:
+        """The tail of the engine's log."""
+        run, lines = self._run(pk), self.asked(LogQuerySerializer)["lines"]
+        return Response(LogSerializer({"log": runs.log_tail(self.by, run, lines=lines)}).data)
+
+    @documented(EvaluationSerializer(many=True))
+    def evaluations(self, request: Request, pk: int) -> Response:
+        """The run's evaluation results."""
+        found = runs.evaluations(self.by, self._run(pk))
+        return Response(EvaluationSerializer(found, many=True).data)
+
+    def _run(self, pk: int) -> Run:
+        return runs.get(self.by, pk)
+
+
+class RunModelViewSet(ApiViewSet):
+    """The model a run made."""
+
+    scopes = {"retrieve": "read"}
+    content_negotiation_class = AnyAccept
+
+    @documented({(200, "application/x-tar"): OpenApiTypes.BINARY}, refuses=(404, 409))
+    def retrieve(self, request: Request, pk: int) -> HttpResponseBase:
+        """The trained model as a tar: safetensors, tokenizer, model card. Managers only."""
+        run = runs.get(self.by, pk)
+        return download(
+            request,
+            lambda: runs.model_archive(self.by, run),
+            filename=f"{run.project.slug}-run-{run.number}.tar",
+            content_type="application/x-tar",
+        )
