@@ -29,7 +29,7 @@ class ScopedTokenAuthentication(TokenAuthentication):  # type: ignore[misc]
         return auth_token.expiry is not None and auth_token.expiry < timezone.now()
 
 
-class TokenScheme(OpenApiAuthenticationExtension):
+class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """How the OpenAPI schema describes the token header."""
 
     target_class = "annotation.api.authentication.ScopedTokenAuthentication"

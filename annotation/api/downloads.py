@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import Any
 
@@ -19,12 +19,13 @@ class AnyAccept(BaseContentNegotiation):
     """A download has one form: `Accept` and `?format=` choose no renderer; errors are JSON."""
 
     def select_renderer(
-        self, request: Request, renderers: Sequence[BaseRenderer], format_suffix: str | None = None
+        self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
     ) -> tuple[BaseRenderer, str]:
-        return renderers[0], str(renderers[0].media_type)
+        only = next(iter(renderers))
+        return only, str(only.media_type)
 
     def select_parser(self, request: Request, parsers: Any) -> Any:
-        return parsers[0]
+        return next(iter(parsers), None)
 
 
 def download(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 from rest_framework import serializers
 
 from training.engine.events import Kind
 from training.models import Evaluation, Run, RunEvent
 
-KINDS = list(Kind.__args__)
+KINDS: list[str] = list(get_args(Kind))
 
 
 class RunSerializer(serializers.ModelSerializer[Run]):
@@ -22,7 +22,7 @@ class RunSerializer(serializers.ModelSerializer[Run]):
 
     class Meta:
         model = Run
-        fields = (
+        fields: tuple[str, ...] = (
             "id",
             "project_id",
             "dataset_id",
@@ -55,7 +55,7 @@ class RunDetailSerializer(RunSerializer):
     warnings = serializers.ListField(child=serializers.JSONField())
 
     class Meta(RunSerializer.Meta):
-        fields = (*RunSerializer.Meta.fields, "spec", "warnings")  # type: ignore[assignment]
+        fields = (*RunSerializer.Meta.fields, "spec", "warnings")
         read_only_fields = fields
 
 
@@ -66,7 +66,7 @@ class LaunchSerializer(serializers.Serializer[Any]):
 
 
 class EventSerializer(serializers.ModelSerializer[RunEvent]):
-    data = serializers.DictField()
+    data = serializers.DictField()  # type: ignore[assignment]
 
     class Meta:
         model = RunEvent
@@ -117,7 +117,7 @@ class MethodSerializer(serializers.Serializer[Any]):
     slug = serializers.CharField()
     title = serializers.CharField()
     summary = serializers.CharField()
-    source = serializers.CharField()
+    source = serializers.CharField()  # type: ignore[assignment]
     needs_score_margin = serializers.BooleanField()
     pop_rows = serializers.BooleanField(help_text="Trains on PoP rows; others train on preferences.")
     target = serializers.BooleanField(help_text="Keeps a target policy.")

@@ -14,7 +14,7 @@ class DatasetSerializer(serializers.ModelSerializer[PopDataset]):
 
     class Meta:
         model = PopDataset
-        fields = (
+        fields: tuple[str, ...] = (
             "id",
             "project_id",
             "number",
@@ -39,7 +39,7 @@ class DatasetDetailSerializer(DatasetSerializer):
     manifest = serializers.DictField()
 
     class Meta(DatasetSerializer.Meta):
-        fields = (*DatasetSerializer.Meta.fields, "manifest")  # type: ignore[assignment]
+        fields = (*DatasetSerializer.Meta.fields, "manifest")
         read_only_fields = fields
 
 

@@ -30,7 +30,7 @@ class TokenSerializer(serializers.ModelSerializer[ApiToken]):
 
     class Meta:
         model = ApiToken
-        fields = ("key", "name", "scopes", "created_at", "expires_at", "last_used_at")
+        fields: tuple[str, ...] = ("key", "name", "scopes", "created_at", "expires_at", "last_used_at")
         read_only_fields = fields
 
 
@@ -40,7 +40,7 @@ class NewTokenSerializer(TokenSerializer):
     secret = serializers.CharField(help_text="Shown once; only its hash is kept.")
 
     class Meta(TokenSerializer.Meta):
-        fields = (*TokenSerializer.Meta.fields, "secret")  # type: ignore[assignment]
+        fields = (*TokenSerializer.Meta.fields, "secret")
         read_only_fields = fields
 
 
@@ -57,7 +57,16 @@ class InviteSerializer(serializers.ModelSerializer[Invite]):
 
     class Meta:
         model = Invite
-        fields = ("id", "role", "created_by", "created_at", "expires_at", "max_uses", "uses", "revoked_at")
+        fields: tuple[str, ...] = (
+            "id",
+            "role",
+            "created_by",
+            "created_at",
+            "expires_at",
+            "max_uses",
+            "uses",
+            "revoked_at",
+        )
         read_only_fields = fields
 
 
@@ -68,7 +77,7 @@ class NewInviteSerializer(InviteSerializer):
     link = serializers.CharField(help_text="What to send to the person.")
 
     class Meta(InviteSerializer.Meta):
-        fields = (*InviteSerializer.Meta.fields, "secret", "link")  # type: ignore[assignment]
+        fields = (*InviteSerializer.Meta.fields, "secret", "link")
         read_only_fields = fields
 
 

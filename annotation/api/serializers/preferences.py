@@ -51,7 +51,9 @@ class PreferenceSerializer(serializers.ModelSerializer[Preference]):
 class ImportSerializer(serializers.ModelSerializer[PreferenceImport]):
     created_by = serializers.CharField(source="created_by.username")
     project_id = serializers.IntegerField()
-    source = serializers.DictField(help_text="Hub imports: dataset, config, split, limit.")
+    source = serializers.DictField(  # type: ignore[assignment]
+        help_text="Hub imports: dataset, config, split, limit."
+    )
 
     class Meta:
         model = PreferenceImport

@@ -92,7 +92,7 @@ class LabelSerializer(serializers.ModelSerializer[Label]):
 
 
 class AnsweredSerializer(serializers.Serializer[Any]):
-    label = LabelSerializer()
+    label = LabelSerializer()  # type: ignore[assignment]
     next = NextField(allow_null=True, help_text="null when `want_next` was false.")
 
 

@@ -55,7 +55,10 @@ class TokenViewSet(ApiViewSet):
 
     @documented(NewTokenSerializer, takes=TokenWriteSerializer, status=201, refuses=(400, 422, 429))
     def create(self, request: Request) -> Response:
-        """Make a token; its secret is in this answer and never again. A token makes no wider one than itself."""
+        """Make a token; its secret is in this answer and never again.
+
+        A token can make no token that may do more, or lives longer, than itself.
+        """
         wanted = self.given(TokenWriteSerializer)
         self._check_no_wider(wanted)
         made, secret = tokens.create(by=self.by, at=self.at, **wanted)

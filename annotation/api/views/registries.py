@@ -13,7 +13,7 @@ from annotation.api.serializers.registries import (
     WorkersSerializer,
 )
 from annotation.exports import EXPORTS
-from annotation.imports import IMPORTS
+from annotation.imports import FORMATS
 from annotation.sampling import STRATEGIES
 from annotation.selectors import workers
 
@@ -38,7 +38,7 @@ class FormatViewSet(ApiViewSet):
     @documented(FormatsSerializer, refuses=())
     def retrieve(self, request: Request) -> Response:
         """What can be imported and what a dataset can be downloaded as."""
-        known = {"imports": list(IMPORTS.values()), "exports": list(EXPORTS.values())}
+        known = {"imports": list(FORMATS.values()), "exports": list(EXPORTS.values())}
         return Response(FormatsSerializer(known).data)
 
 

@@ -1,0 +1,67 @@
+"""Every refusal has the same shape and the right status."""
+
+from __future__ import annotations
+
+import pytest
+from django.core.exceptions import PermissionDenied
+from django.http import Http404
+from rest_framework import exceptions
+
+from annotation.api.errors import handle
+from annotation.errors import Conflict, Invalid
+from tests.callers import signed_in
+from tests.cast import Cast
+
+pytestmark = pytest.mark.database
+TOKENS = "/api/v1/tokens/"
+
+
+def test_broken_json_is_400_and_wrong_values_are_422(cast: Cast) -> None:
+    client = signed_in(cast.owner)
+    broken = client.post(TOKENS, "{", content_type="application/json")
+    assert (broken.status_code, broken.json()["code"]) == (400, "malformed")
+    wrong = client.post(TOKENS, "[]", content_type="application/json")
+    assert (wrong.status_code, wrong.json()["code"]) == (422, "invalid")
+
+
+def test_an_unknown_media_type_is_415_and_an_unknown_verb_405(cast: Cast) -> None:
+    client = signed_in(cast.owner)
+    assert client.post(TOKENS, "<a/>", content_type="text/xml").json()["code"] == "unsupported_media_type"
+    assert client.put(TOKENS, {}, format="json").json()["code"] == "method_not_allowed"
+
+
+def test_a_page_that_is_not_there_is_404(cast: Cast) -> None:
+    answer = signed_in(cast.owner).get(TOKENS, {"page": 99})
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+def test_domain_errors_keep_their_code_status_and_fields(db: None) -> None:
+    answer = handle(Invalid("bad", "Wrong.", {"k": ["Too small."]}), {})
+    assert answer is not None
+    assert answer.status_code == 422
+    assert answer.data == {"code": "bad", "detail": "Wrong.", "fields": {"k": ["Too small."]}}
+    plain = handle(Conflict("late", "Too late."), {})
+    assert plain is not None
+    assert (plain.status_code, plain.data) == (409, {"code": "late", "detail": "Too late."})
+
+
+def test_nested_complaints_are_flattened(db: None) -> None:
+    wrong = exceptions.ValidationError({"options": {"k": ["Too small."]}, "rows": {"0": {"id": ["No."]}}})
+    answer = handle(wrong, {})
+    assert answer is not None
+    assert answer.data["fields"] == {"options.k": ["Too small."], "rows.0.id": ["No."]}
+    assert answer.data["detail"] == "options.k: Too small.; rows.0.id: No."
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(Http404("secret path"), 404), (PermissionDenied("secret why"), 403)]
+)
+def test_djangos_own_refusals_say_nothing_of_the_inside(db: None, error: Exception, status: int) -> None:
+    answer = handle(error, {})
+    assert answer is not None
+    assert answer.status_code == status
+    assert "secret" not in answer.data["detail"]
+
+
+def test_a_bug_is_not_dressed_up_as_an_answer(db: None) -> None:
+    assert handle(RuntimeError("bug"), {}) is None
