@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13; do \
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --root-user-action=ignore -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run test setup lint types schema migrations diagrams screenshots clean
+.PHONY: help run test setup lint types schema migrations diagrams screenshots secrets clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 20
@@ -40,6 +40,16 @@ diagrams: $(VENV)/.web ## Rewrite the state diagrams in docs/architecture.md fro
 
 screenshots: $(VENV)/.dev ## Take the pictures in docs/images from the running program
 	$(BIN)/python -m bench.screenshots
+
+# The files are readable to the container's user; the folder is closed to everyone else on the host.
+secrets: ## Make the secrets that docker compose reads; never overwrites one
+	@mkdir -p -m 700 secrets
+	@random() { head -c 48 /dev/urandom | base64 | tr -dc 'A-Za-z0-9'; }; set -eo noclobber; \
+	  [ -e secrets/django_secret_key ] || echo "$$(random)$$(random)" >secrets/django_secret_key; \
+	  [ -e secrets/postgres_password ] || random >secrets/postgres_password; \
+	  [ -e secrets/database_url ] || \
+	    echo "postgres://pop:$$(cat secrets/postgres_password)@postgres:5432/pop" >secrets/database_url
+	@chmod 644 secrets/*; ls -l secrets
 
 clean: ## Remove the virtual environment and caches; var/ (your data) stays
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info build
