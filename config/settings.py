@@ -232,6 +232,8 @@ MODEL_DIRS: list[Path] = [
 ]
 RUN_SLOTS = env.whole("POP_RUN_SLOTS", 1)  # runs trained at once by one worker
 RUN_STALE_SECONDS = env.whole("POP_RUN_STALE_SECONDS", 60)
+RUN_GRACE_SECONDS = env.whole("POP_RUN_GRACE_SECONDS", 120)  # for the checkpoint after SIGTERM
+RUN_INSIST_SECONDS = 3600  # an ending is written again and again while the database is away
 ENGINE_PYTHON = env.text("POP_ENGINE_PYTHON", "") or sys.executable
 
 # --- background work ------------------------------------------------------------------------------

@@ -26,6 +26,9 @@ class Run(models.Model):
         max_length=200, blank=True, help_text="Who trains it: worker name and slot number."
     )
     attempt = models.PositiveSmallIntegerField(default=0)
+    losses = models.PositiveSmallIntegerField(
+        default=0, help_text="Workers lost in a row without a new checkpoint between."
+    )
     heartbeat_at = models.DateTimeField(null=True, blank=True)
     events_read = models.BigIntegerField(default=0, help_text="Bytes of events.jsonl already in rows.")
     stage = models.CharField(max_length=40, blank=True)

@@ -1,0 +1,71 @@
+"""Who may do what with runs: owners and admins of the project; for everybody else runs do not exist."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from annotation import rules
+from training import transitions
+from training.errors import Conflict, NotFound
+from training.models import Run
+
+if TYPE_CHECKING:
+    from annotation.rules import Person
+
+
+def can_see(user: Person, run: Run) -> bool:
+    return rules.can_manage(user, run.project)
+
+
+def check_see(user: Person, run: Run) -> None:
+    """Raises NotFound to outsiders, in the words of a run that does not exist; NotAllowed to annotators."""
+    if not rules.can_view(user, run.project):
+        raise run_not_found()
+    rules.check_manage(user, run.project)
+
+
+def can_cancel(user: Person, run: Run) -> bool:
+    return can_see(user, run) and _cancellable(run)
+
+
+def check_cancel(user: Person, run: Run) -> None:
+    """Raises NotFound or NotAllowed like `check_see`, and Conflict when the run has ended."""
+    check_see(user, run)
+    if not _cancellable(run):
+        raise Conflict(
+            "run_not_active", f"Only a queued or running run can be cancelled; this one is {run.state}."
+        )
+
+
+def can_resume(user: Person, run: Run) -> bool:
+    return can_see(user, run) and transitions.allows("resume", run.state) and run.has_checkpoint
+
+
+def check_resume(user: Person, run: Run) -> None:
+    """Raises NotFound or NotAllowed like `check_see`, and Conflict without a checkpoint to go on from."""
+    check_see(user, run)
+    if not transitions.allows("resume", run.state):
+        raise Conflict(
+            "run_not_stopped", f"Only a cancelled or failed run can be resumed; this one is {run.state}."
+        )
+    if not run.has_checkpoint:
+        raise Conflict("no_checkpoint", "This run has no checkpoint to go on from. Launch it again instead.")
+
+
+def can_delete(user: Person, run: Run) -> bool:
+    return can_see(user, run) and run.state in transitions.ENDED
+
+
+def check_delete(user: Person, run: Run) -> None:
+    """Raises NotFound or NotAllowed like `check_see`, and Conflict while the run is queued or running."""
+    check_see(user, run)
+    if run.state not in transitions.ENDED:
+        raise Conflict("run_active", "Cancel the run before deleting it.")
+
+
+def run_not_found() -> NotFound:
+    return NotFound("run_not_found", "There is no such run.")
+
+
+def _cancellable(run: Run) -> bool:
+    return transitions.allows("withdraw", run.state) or transitions.allows("cancel", run.state)

@@ -1,0 +1,129 @@
+"""Checks a run spec before anything is queued: its form, its base model, what it needs of the dataset."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from pydantic import ValidationError
+
+from annotation.models import PopDataset, Preference, Split
+from training.engine import catalog
+from training.engine.catalog import UnknownEntry
+from training.engine.spec import RunSpec
+from training.errors import Invalid, NotPrepared
+
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.\-]*(/[A-Za-z0-9][\w.\-]*)?")
+
+
+def checked(spec: dict[str, Any]) -> RunSpec:
+    """The spec as a RunSpec.
+
+    Raises:
+        Invalid: `fields` is keyed by the place in the spec, like `training.learning_rate`.
+    """
+    try:
+        return RunSpec.model_validate(spec)
+    except ValidationError as error:
+        fields: dict[str, list[str]] = {}
+        for place, message in _complaints(error):
+            fields.setdefault(place, []).append(message)
+        words = "; ".join(f"{place}: {messages[0]}" for place, messages in fields.items())
+        raise Invalid("invalid_spec", f"The run spec is not valid. {words}", fields) from error
+
+
+def _complaints(error: ValidationError, prefix: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
+    for item in error.errors():
+        place = (*prefix, *(str(part) for part in item["loc"]))
+        cause = item.get("ctx", {}).get("error")
+        if isinstance(cause, ValidationError):  # a method's own parameters
+            yield from _complaints(cause, (*place, "params"))
+        elif isinstance(cause, UnknownEntry):
+            name = {"method": "slug", "evaluation": "names"}.get(".".join(place), "")
+            yield ".".join((*place, name)).rstrip("."), str(cause)
+        else:
+            yield ".".join(place) or "spec", str(cause or item["msg"])
+
+
+def check_base(base: str) -> None:
+    """The base model is `tiny`, a hub id, or inside one of the model folders.
+
+    Raises:
+        Invalid: it is a path elsewhere, a path where nothing is, or no model name at all.
+    """
+    if base == "tiny":
+        return
+    if _is_path(base):
+        _check_path(base)
+    elif not _HUB_ID.fullmatch(base) or ".." in base or "--" in base:
+        raise _bad_base(f"{base!r} is no model name: use `tiny`, a Hugging Face id, or a full path.")
+
+
+def _is_path(base: str) -> bool:
+    return base.startswith(("/", "~", ".")) or "\\" in base or base.count("/") > 1
+
+
+def _check_path(base: str) -> None:
+    path = Path(base).expanduser()
+    folder = _home(path) if path.is_absolute() else None
+    if folder is None:
+        allowed = ", ".join(map(str, settings.MODEL_DIRS)) or "none"
+        raise _bad_base(
+            f"{base} is not inside a folder that models may be read from ({allowed}). "
+            "Put it there, or add its folder to POP_MODEL_DIRS."
+        )
+    # The folder may exist on the workers only; where it is here, a typing error shows at once.
+    if folder.is_dir() and not (path / "config.json").is_file():
+        raise _bad_base(f"There is no model in {base}: it has no config.json.")
+
+
+def _home(path: Path) -> Path | None:
+    """The model folder that holds the path once symbolic links are followed."""
+    real = path.resolve()
+    return next((folder for folder in settings.MODEL_DIRS if real.is_relative_to(folder.resolve())), None)
+
+
+def _bad_base(message: str) -> Invalid:
+    return Invalid("invalid_base_model", message, {"model.base": [message]})
+
+
+def recheck_base(base: str) -> None:
+    """On the worker, just before the start: links there may differ.
+
+    Raises:
+        NotPrepared: the base model may not be used, or is not there.
+    """
+    try:
+        check_base(base)
+    except Invalid as error:
+        raise NotPrepared(error.message, "Launch a new run with another base model.") from error
+
+
+def check_dataset_serves(dataset: PopDataset, spec: RunSpec) -> None:
+    """The dataset has what the method needs.
+
+    Raises:
+        Invalid: no rows for a method that learns from rows, no scores for one that needs margins.
+    """
+    method = catalog.method(spec.method.slug)
+    if method.pop_rows and not dataset.row_count:
+        message = f"{method.title} learns from labelled comparisons, and this dataset has no training rows."
+        raise Invalid("dataset_without_rows", message, {"method.slug": [message]})
+    if method.needs_score_margin and not _has_scores(dataset):
+        message = (
+            f"{method.title} needs a score for both responses of every training preference, and this dataset "
+            "has preferences without. Import scores, or choose a method that does without them."
+        )
+        raise Invalid("dataset_without_scores", message, {"method.slug": [message]})
+
+
+def _has_scores(dataset: PopDataset) -> bool:
+    """Whether every training preference has both scores, as far as the project's preferences tell today."""
+    training = Preference.objects.filter(project_id=dataset.project_id, split=Split.TRAIN)
+    if dataset.frozen_at is not None:
+        training = training.exclude(preference_import__created_at__gt=dataset.frozen_at)
+    unscored = training.filter(score_chosen=None) | training.filter(score_rejected=None)
+    return training.exists() and not unscored.exists()
