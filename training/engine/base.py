@@ -1,0 +1,106 @@
+"""The base model: `tiny`, a folder, or a Hugging Face id. Weights come from safetensors; no remote code runs."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+from training.engine import tiny
+from training.engine.errors import ModelError
+from training.engine.spec import RunSpec
+
+TINY = "tiny"
+
+
+@dataclass
+class Base:
+    """`warmed`: whether the model is ready to serve as the reference (only a new `tiny` is not)."""
+
+    model: Any
+    tokenizer: Any
+    warmed: bool
+
+
+def open_base(spec: RunSpec, run_dir: Path) -> Base:
+    """Load or build the base model of a run.
+
+    Raises:
+        ModelError: it cannot be found or loaded.
+    """
+    if spec.model.base != TINY:
+        model, tokenizer = _pretrained(spec.model.base, spec.model.revision, _dtype(spec))
+        return Base(_without_dropout(model), tokenizer, warmed=True)
+    if (run_dir / "base").is_dir():
+        model, tokenizer = _pretrained(str(run_dir / "base"), None, torch.float32)
+        return Base(model, tokenizer, warmed=True)
+    tokenizer = tiny.tokenizer()
+    model = tiny.model(
+        spec.model.tiny,
+        vocabulary=len(tokenizer),
+        max_length=spec.training.max_length,
+        pad_id=tokenizer.pad_token_id,
+        eos_id=tokenizer.eos_token_id,
+        seed=spec.training.seed,
+    )
+    return Base(model, tokenizer, warmed=False)
+
+
+def keep(base: Base, run_dir: Path) -> None:
+    """Store a warmed `tiny` under RUN_DIR/base, whole or not at all, so that a resume starts from the same one."""
+    part = run_dir / "base.part"
+    shutil.rmtree(part, ignore_errors=True)
+    base.model.save_pretrained(part)
+    base.tokenizer.save_pretrained(part)
+    part.rename(run_dir / "base")
+    base.warmed = True
+
+
+def check(spec: RunSpec) -> None:
+    """Look whether the base model's config can be had, without its weights.
+
+    Raises:
+        ModelError: it cannot.
+    """
+    if spec.model.base != TINY:
+        _load(AutoConfig, spec.model.base, spec.model.revision)
+
+
+def _dtype(spec: RunSpec) -> torch.dtype:
+    """Frozen weights under LoRA may be bf16; weights that are trained are fp32 (bf16 loses small updates)."""
+    frozen = spec.model.lora is not None and spec.training.precision == "bf16"
+    return torch.bfloat16 if frozen else torch.float32
+
+
+def _pretrained(name: str, revision: str | None, dtype: torch.dtype) -> tuple[Any, Any]:
+    tokenizer = _load(AutoTokenizer, name, revision)
+    model = _load(AutoModelForCausalLM, name, revision, dtype=dtype, use_safetensors=True)
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    if tokenizer.pad_token is None:
+        raise ModelError(f"The tokenizer of {name} has neither a padding nor an end token.")
+    return model, tokenizer
+
+
+def _load(loader: Any, name: str, revision: str | None, **options: Any) -> Any:
+    try:
+        return loader.from_pretrained(name, revision=revision, trust_remote_code=False, **options)
+    except (OSError, ValueError, ImportError, RuntimeError) as error:
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise ModelError(
+            f"The base model {name!r} could not be loaded: {reason[0]}",
+            hint="Check the id or the path. Offline, the model must lie in the worker's Hugging Face cache; gated "
+            "models need HF_TOKEN; weights must be safetensors and the architecture part of transformers.",
+        ) from error
+
+
+def _without_dropout(model: Any) -> Any:
+    """Policy and reference must be the same function at step 0."""
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    return model

@@ -1,0 +1,181 @@
+"""The command line: train RUN_DIR, check RUN_DIR, methods.
+
+Exit codes: 0 finished, 1 crash, 2 bad input, 3 cancelled.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import fcntl
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from training.engine import catalog, records
+from training.engine.errors import Cancelled, EngineError, InputError, SpecError
+from training.engine.events import EventWriter
+from training.engine.spec import RunSpec
+from training.engine.stopping import Stop, die_with_parent
+
+FINISHED, CRASHED, BAD_INPUT, CANCELLED = 0, 1, 2, 3
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; the result is the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m training.engine", description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, explained in (
+        ("train", "train the run in RUN_DIR (spec.json and its dataset)"),
+        ("check", "validate RUN_DIR's spec, dataset and base model, and train nothing"),
+    ):
+        commands.add_parser(name, help=explained).add_argument("run_dir", type=Path, metavar="RUN_DIR")
+    commands.add_parser("methods", help="list the methods")
+    given = parser.parse_args(arguments)
+    if given.command == "methods":
+        return methods()
+    quiet_environment()
+    return train(given.run_dir) if given.command == "train" else check(given.run_dir)
+
+
+def methods() -> int:
+    """Print the methods and their parameters."""
+    for entry in catalog.METHODS.values():
+        defaults = entry.params().model_dump()
+        shown = ", ".join(f"{name}={value:g}" for name, value in defaults.items())
+        say(f"{entry.slug:16} {entry.title}. {entry.summary} [{shown}] ({entry.source})")
+    return FINISHED
+
+
+def check(run_dir: Path) -> int:
+    """Validate everything that can be validated without training."""
+    try:
+        spec = read_spec(run_dir)
+        data = records.load(run_dir / spec.dataset.path, spec.dataset.sha256)
+        if spec.model.base != "tiny":
+            from training.engine import base
+
+            base.check(spec)
+    except InputError as error:
+        say(f"{error.code}: {error.message} {error.hint}".strip(), sys.stderr)
+        return BAD_INPUT
+    say(
+        f"ok: {spec.method.slug} on {spec.model.base}, {len(data.preferences)} preferences, {len(data.rows)} rows, "
+        f"sha256 {data.sha256}"
+    )
+    return FINISHED
+
+
+def train(run_dir: Path) -> int:
+    """Train the run in `run_dir`; alone in it, and with every outcome told in events.jsonl."""
+    if not run_dir.is_dir():
+        say(f"{run_dir} is not a folder.", sys.stderr)
+        return BAD_INPUT
+    stop = Stop()
+    stop.listen()
+    die_with_parent()
+    try:
+        with alone(run_dir):
+            events = EventWriter(run_dir / "events.jsonl")
+            try:
+                return told(events, lambda: _train(run_dir, events, stop))
+            finally:
+                events.close()
+    except BlockingIOError:
+        say(f"Another engine is running in {run_dir}.", sys.stderr)
+        return BAD_INPUT
+
+
+def _train(run_dir: Path, events: EventWriter, stop: Stop) -> None:
+    spec = read_spec(run_dir)
+    data = records.load(run_dir / spec.dataset.path, spec.dataset.sha256)
+    stop.check()
+    from training.engine import runner
+
+    runner.train(runner.Run(run_dir, spec, data, events, stop))
+
+
+def told(events: EventWriter, work: Callable[[], None]) -> int:
+    """Do the work and turn its end into an event and an exit code."""
+    try:
+        work()
+    except Cancelled as cancelled:
+        events.write("cancelled", cancelled.step, checkpoint=cancelled.checkpoint)
+        return CANCELLED
+    except EngineError as error:
+        traceback.print_exc()
+        events.write("failed", code=error.code, message=error.message, hint=error.hint)
+        return BAD_INPUT if isinstance(error, InputError) else CRASHED
+    except Exception as error:  # noqa: BLE001 - whatever it is, the run's page must show it
+        traceback.print_exc()
+        code, hint = explain(error)
+        events.write("failed", code=code, message=f"{type(error).__name__}: {error}", hint=hint)
+        return CRASHED
+    return FINISHED
+
+
+def explain(error: Exception) -> tuple[str, str]:
+    """A code and a hint for an error that the engine did not foresee."""
+    if "out of memory" in str(error).lower() or isinstance(error, MemoryError):
+        return "out_of_memory", (
+            "Lower micro_batch or max_length, switch gradient checkpointing on, or use LoRA. The last checkpoint is kept."
+        )
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return "disk_full", "Free space on the worker's disk and resume: the last whole checkpoint is kept."
+    return "crash", "The log has the traceback. The run can be resumed from its last checkpoint."
+
+
+def read_spec(run_dir: Path) -> RunSpec:
+    """Read and check spec.json.
+
+    Raises:
+        SpecError: missing, not JSON, or not a run spec; the message names each field.
+    """
+    file = run_dir / "spec.json"
+    try:
+        return RunSpec.model_validate(json.loads(file.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise SpecError(f"There is no spec.json in {run_dir}.") from None
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{'.'.join(str(part) for part in fault['loc']) or 'spec'}: {fault['msg']}"
+            for fault in error.errors()
+        )
+        raise SpecError(f"spec.json is not a run spec. {faults}") from error
+    except ValueError as error:
+        raise SpecError(f"spec.json is not JSON (half-written?): {error}") from error
+
+
+@contextmanager
+def alone(run_dir: Path) -> Iterator[None]:
+    """Hold RUN_DIR/engine.lock; the kernel lets go of it when the process ends, however it ends.
+
+    Raises:
+        BlockingIOError: another engine holds it.
+    """
+    with (run_dir / "engine.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+
+
+def quiet_environment() -> None:
+    """Before anything from Hugging Face is imported: no telemetry, one process, no tokenizer threads to fork."""
+    for name, value in (
+        ("HF_HUB_DISABLE_TELEMETRY", "1"),
+        ("DO_NOT_TRACK", "1"),
+        ("TOKENIZERS_PARALLELISM", "false"),
+        ("HF_HUB_DISABLE_PROGRESS_BARS", "1"),
+    ):
+        os.environ[name] = value
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")
+
+
+def say(text: str, out: object = None) -> None:
+    """A line for people."""
+    print(text, file=out or sys.stdout)  # type: ignore[arg-type] # noqa: T201 - this is a command line

@@ -1,0 +1,54 @@
+"""What can stop a run, each with a code, a message and what to do about it."""
+
+from __future__ import annotations
+
+
+class EngineError(Exception):
+    """A run that cannot go on, for a reason a person can act on."""
+
+    code = "engine"
+
+    def __init__(self, message: str, *, code: str = "", hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code or self.code
+        self.hint = hint
+
+
+class InputError(EngineError):
+    """The spec, the dataset or the base model is at fault: exit code 2."""
+
+    code = "bad_input"
+
+
+class SpecError(InputError):
+    """spec.json is missing, is not JSON, or breaks the run spec."""
+
+    code = "bad_spec"
+
+
+class DatasetError(InputError):
+    """The dataset is missing, broken, empty, or not the one that the spec names."""
+
+    code = "bad_dataset"
+
+
+class ModelError(InputError):
+    """The base model cannot be found or loaded."""
+
+    code = "model_not_found"
+
+
+class NotFinite(EngineError):
+    """The loss or its gradient became infinite or NaN: the weights before that step are in the checkpoint."""
+
+    code = "loss_not_finite"
+
+
+class Cancelled(Exception):
+    """Somebody asked the engine to stop. `checkpoint`: whether a later start can go on from one."""
+
+    def __init__(self, *, checkpoint: bool, step: int | None = None) -> None:
+        super().__init__("cancelled")
+        self.checkpoint = checkpoint
+        self.step = step

@@ -1,0 +1,71 @@
+"""What evaluations see, and the parts they share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+RESAMPLES = 1000
+NO_HELDOUT = "The dataset has no held-out preferences that fit the model's length."
+NO_SCORES = "The held-out preferences have no scores."
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """The held-out split under the trained policy, n preferences.
+
+    Attributes:
+        margin: implicit-reward margins βΔ, β·nats, [n].
+        score_margin: score margins, NaN where a score is missing, [n].
+        rows: held-out comparisons as (stronger, weaker) positions, [r, 2].
+        seed: of the bootstrap.
+    """
+
+    margin: Floats
+    score_margin: Floats
+    rows: Ints
+    seed: int
+
+    def scored(self) -> tuple[Floats, Floats]:
+        """Margins and score margins where scores are known."""
+        known = np.isfinite(self.score_margin)
+        return self.margin[known], self.score_margin[known]
+
+
+def interval(
+    statistic: Callable[[Ints], float], size: int, seed: int, resamples: int = RESAMPLES
+) -> list[float] | None:
+    """The 95% percentile-bootstrap interval of a statistic of `size` items.
+
+    Args:
+        statistic: takes the positions of a resample, [size], and gives a number (NaN: not defined on it).
+
+    Returns:
+        [low, high], or None where fewer than two items make it meaningless.
+    """
+    if size < 2:
+        return None
+    draws = np.random.default_rng(seed)
+    values = [statistic(draws.integers(0, size, size)) for _ in range(resamples)]
+    finite = np.asarray([value for value in values if np.isfinite(value)])
+    if not finite.size:
+        return None
+    low, high = np.percentile(finite, [2.5, 97.5])
+    return [float(low), float(high)]
+
+
+def share(hits: npt.NDArray[np.bool_], seed: int) -> dict[str, Any]:
+    """A share with its interval and n."""
+    values = hits.astype(np.float64)
+    return {
+        "n": len(values),
+        "value": float(values.mean()),
+        "interval": interval(lambda drawn: float(values[drawn].mean()), len(values), seed),
+    }

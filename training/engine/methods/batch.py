@@ -1,0 +1,58 @@
+"""What a loss sees of a batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class PairBatch:
+    """One entry a pair, all floats of shape [B]; a field that a method does not need may be None.
+
+    The pair is the *strong* preference where rows are PoP rows. Log-probabilities are summed over completion
+    tokens, in nats. Only `policy_*` carry gradient.
+
+    Attributes:
+        policy_chosen_logps: log πθ(y⁺|x).
+        policy_rejected_logps: log πθ(y⁻|x).
+        ref_chosen_logps: log πref(y⁺|x).
+        ref_rejected_logps: log πref(y⁻|x).
+        chosen_lengths: completion tokens of y⁺.
+        rejected_lengths: completion tokens of y⁻.
+        score_margin: ground-truth score(y⁺) − score(y⁻), in the units of the scores.
+        reward_margin: the same from a reward model.
+        preference_probability: p̂ that y⁺ is preferred, in [0, 1].
+        weak_policy_margin: β·Δ of the weak preference under the policy (already times β).
+        weak_target_margin: β·Δ of the weak preference under the target policy (already times β).
+    """
+
+    policy_chosen_logps: Tensor
+    policy_rejected_logps: Tensor
+    ref_chosen_logps: Tensor | None = None
+    ref_rejected_logps: Tensor | None = None
+    chosen_lengths: Tensor | None = None
+    rejected_lengths: Tensor | None = None
+    score_margin: Tensor | None = None
+    reward_margin: Tensor | None = None
+    preference_probability: Tensor | None = None
+    weak_policy_margin: Tensor | None = None
+    weak_target_margin: Tensor | None = None
+
+    def delta(self) -> Tensor:
+        """Δ = [log πθ(y⁺) − log πref(y⁺)] − [log πθ(y⁻) − log πref(y⁻)], nats, shape [B]."""
+        chosen = self.policy_chosen_logps - need(self.ref_chosen_logps, "ref_chosen_logps")
+        rejected = self.policy_rejected_logps - need(self.ref_rejected_logps, "ref_rejected_logps")
+        return chosen - rejected
+
+
+def need(field: Tensor | None, name: str) -> Tensor:
+    """The field, which this method cannot do without.
+
+    Raises:
+        ValueError: it is None.
+    """
+    if field is None:
+        raise ValueError(f"this method needs {name}")
+    return field

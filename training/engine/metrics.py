@@ -1,0 +1,96 @@
+"""What is logged about training, and the warnings that follow from it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from training.engine.methods import PairBatch
+
+INERT_MARGIN = 1e-3  # β·nats: a mean weak margin below this changes nothing
+INERT_AFTER = 20  # logged steps before the margin is judged
+CLIPPED_SHARE = 0.9
+
+
+class Tally:
+    """Row-weighted means over the micro-batches since the last log."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, float] = defaultdict(float)
+        self._rows = 0
+
+    def add(self, values: dict[str, Tensor]) -> None:
+        """Add per-row values, each of shape [B]."""
+        stacked = torch.stack([value.float() for value in values.values()])
+        self._rows += stacked.shape[1]
+        for name, total in zip(values, stacked.sum(dim=1).tolist(), strict=True):
+            self._sums[name] += total
+
+    def drain(self) -> dict[str, float]:
+        """The means, and start again."""
+        means = {name: total / self._rows for name, total in self._sums.items()}
+        self._sums.clear()
+        self._rows = 0
+        return means
+
+
+@torch.no_grad()
+def describe(batch: PairBatch, *, beta: float, max_margin: float | None) -> dict[str, Tensor]:
+    """Per-row quantities worth watching, each [B]: rewards in β·nats, log-probabilities in nats."""
+    margin = beta * batch.delta()
+    values = {
+        "rewards/margins": margin,
+        "rewards/accuracies": (margin > 0).float(),
+        "logps/chosen": batch.policy_chosen_logps,
+        "logps/rejected": batch.policy_rejected_logps,
+    }
+    if batch.ref_chosen_logps is not None and batch.ref_rejected_logps is not None:
+        values["rewards/chosen"] = beta * (batch.policy_chosen_logps - batch.ref_chosen_logps)
+        values["rewards/rejected"] = beta * (batch.policy_rejected_logps - batch.ref_rejected_logps)
+    if batch.weak_target_margin is not None and max_margin is not None:
+        values["pop/weak_margin"] = batch.weak_target_margin
+        values["pop/zero_share"] = (batch.weak_target_margin <= 0).float()
+        values["pop/clip_share"] = (batch.weak_target_margin >= max_margin).float()
+    return values
+
+
+class Watch:
+    """Turns logged metrics into warnings in words, each at most once a run."""
+
+    def __init__(self, *, max_margin: float | None) -> None:
+        self.max_margin = max_margin
+        self._logged = 0
+        self._said: set[str] = set()
+
+    def warnings(self, metrics: dict[str, float]) -> Iterator[tuple[str, str]]:
+        """(code, message) of what is newly wrong after these metrics."""
+        if self.max_margin is None or "pop/weak_margin" not in metrics:
+            return
+        self._logged += 1
+        for code, message in self._judge(metrics):
+            if code not in self._said:
+                self._said.add(code)
+                yield code, message
+
+    def _judge(self, metrics: dict[str, float]) -> Iterator[tuple[str, str]]:
+        if self._logged >= INERT_AFTER and abs(metrics["pop/weak_margin"]) < INERT_MARGIN:
+            yield (
+                "margin_inert",
+                f"After {self._logged} logged steps the weak margin is still about 0: this run trains like plain "
+                "DPO. A larger target rate, learning rate or β makes the margin move.",
+            )
+        if metrics["pop/clip_share"] > CLIPPED_SHARE and self.max_margin:
+            yield (
+                "margin_clipped",
+                f"More than {CLIPPED_SHARE:.0%} of the weak margins are cut at M_max = {self.max_margin:g}: the "
+                "margin is nearly constant. A larger M_max or a smaller β brings the differences back.",
+            )
+        if self._logged >= INERT_AFTER and metrics["pop/zero_share"] > CLIPPED_SHARE:
+            yield (
+                "margin_zero",
+                f"More than {CLIPPED_SHARE:.0%} of the weak margins are below 0 and count as 0: the policy is "
+                "wrong about most weak preferences. Look at the labels, or train longer.",
+            )

@@ -1,0 +1,64 @@
+"""The trainer's voice: its callbacks become events, and signals become a checkpoint and a stop."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from transformers import TrainerCallback
+
+from training.engine.errors import NotFinite
+from training.engine.events import EventWriter
+from training.engine.metrics import Watch
+from training.engine.progress import Progress
+from training.engine.stopping import Stop
+from training.engine.trainer import PairTrainer
+
+SHOWN = ("loss", "learning_rate", "grad_norm", "epoch")
+
+
+class Reporter(TrainerCallback):  # type: ignore[misc]
+    """Writes progress, metrics, warnings and checkpoints; moves the target policy after every optimizer step."""
+
+    def __init__(self, events: EventWriter, stop: Stop) -> None:
+        self.events, self.stop = events, stop
+        self.trainer: PairTrainer | None = None
+        self.progress: Progress | None = None
+        self.watch = Watch(max_margin=None)
+
+    def attach(self, trainer: PairTrainer) -> None:
+        """Take the trainer whose target, tally and limits to follow, and listen to it."""
+        self.trainer = trainer
+        self.watch = Watch(max_margin=trainer.params.get("max_margin"))
+        trainer.add_callback(self)
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.progress = Progress(self.events, "train", state.max_steps, start=state.global_step)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
+        if self.trainer is not None and self.trainer.target is not None:
+            self.trainer.target.step()
+        if self.progress is not None:
+            self.progress.at(state.global_step, state.global_step)
+        if self.stop.requested:
+            control.should_save = control.should_training_stop = True
+        return control
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any], **_: Any) -> None:
+        if "loss" not in logs or self.trainer is None:
+            return
+        metrics = {name: float(logs[name]) for name in SHOWN if name in logs} | self.trainer.tally.drain()
+        if self.trainer.target is not None:
+            ratio = self.trainer.target.drift_ratio()
+            metrics |= {"pop/drift_ratio": ratio} if ratio is not None else {}
+        self.events.write("metrics", state.global_step, **metrics)
+        for code, message in self.watch.warnings(metrics):
+            self.events.write("warning", state.global_step, code=code, message=message)
+        if not math.isfinite(metrics.get("grad_norm", 0.0)):
+            raise NotFinite(
+                f"The gradient became infinite or NaN at step {state.global_step}.",
+                hint="Lower the learning rate, or train in fp32.",
+            )
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.events.write("checkpoint", state.global_step)
