@@ -19,7 +19,8 @@ def read_dotenv() -> None:
 
 
 def text(name: str, default: str) -> str:
-    return str(_env.str(name, default=default))
+    """A setting as text, without the newline that a file of a secret ends with."""
+    return str(_env.str(name, default=default)).strip()
 
 
 def whole(name: str, default: int) -> int:
@@ -49,4 +50,4 @@ def path(name: str, default: Path) -> Path:
 
 def database(name: str, default: str) -> dict[str, object]:
     """A database URL (`postgres://…`, `sqlite:///…`) as Django's settings dictionary."""
-    return dict(_env.db_url(name, default=default))
+    return dict(_env.db_url_config(text(name, default)))

@@ -45,6 +45,13 @@ def _secret_key() -> str:
     return kept_secret(VAR_DIR / "secret_key")
 
 
+def _embedded(name: str, default: str) -> str:
+    """The embedded mode's own service. Production must name its own, so that no data stays in a container."""
+    if PRODUCTION and not env.text(name, ""):
+        raise ImproperlyConfigured(f"Set {name} (or {name}_FILE) to the server that production uses.")
+    return default
+
+
 SECRET_KEY = _secret_key()
 ALLOWED_HOSTS = env.words("POP_ALLOWED_HOSTS", [] if PRODUCTION else ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.words("POP_TRUSTED_ORIGINS", [])
@@ -83,6 +90,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "axes.middleware.AxesMiddleware",
+    "frontend.refusals.DomainErrorMiddleware",
 ]
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
@@ -102,7 +110,9 @@ TEMPLATES = [
 ]
 
 # --- database -------------------------------------------------------------------------------------
-DATABASES = {"default": env.database("DATABASE_URL", f"sqlite:///{VAR_DIR / 'db.sqlite3'}")}
+DATABASES = {
+    "default": env.database("DATABASE_URL", _embedded("DATABASE_URL", f"sqlite:///{VAR_DIR}/db.sqlite3"))
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USING_SQLITE = "sqlite" in str(DATABASES["default"]["ENGINE"])
 if USING_SQLITE:
@@ -237,7 +247,7 @@ RUN_INSIST_SECONDS = 3600  # an ending is written again and again while the data
 ENGINE_PYTHON = env.text("POP_ENGINE_PYTHON", "") or sys.executable
 
 # --- background work ------------------------------------------------------------------------------
-CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", "filesystem://")
+CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", _embedded("CELERY_BROKER_URL", "filesystem://"))
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1

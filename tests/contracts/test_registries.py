@@ -1,0 +1,91 @@
+"""Registries are complete: every file is registered, every entry is documented and tested by its name."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from annotation.consensus import RULES
+from annotation.exports import FORMATS as EXPORTS
+from annotation.imports import FORMATS as IMPORTS
+from annotation.sampling import STRATEGIES
+from tests.contracts import tree
+from training.engine.catalog import EVALUATIONS, METHODS, PRESETS
+
+REGISTRIES: dict[str, Mapping[str, Any]] = {
+    "methods": METHODS,
+    "evaluations": EVALUATIONS,
+    "strategies": STRATEGIES,
+    "consensus rules": RULES,
+    "import formats": IMPORTS,
+    "export formats": EXPORTS,
+    "presets": PRESETS,
+}
+ENTRIES = [(kind, name) for kind, entries in REGISTRIES.items() for name in entries]
+FOLDERS: dict[str, Mapping[str, Any]] = {
+    "training/engine/methods": METHODS,
+    "training/engine/evaluations": EVALUATIONS,
+    "annotation/sampling": STRATEGIES,
+    "annotation/consensus": RULES,
+    "annotation/imports": IMPORTS,
+    "annotation/exports": EXPORTS,
+}
+# Files of these folders that are not entries, and what they are for.
+HELPERS = {
+    "annotation/consensus/rule.py": "what a rule is",
+    "annotation/imports/hub.py": "reads the Hub instead of a file; the service names it by HUB",
+    "annotation/imports/json_array.py": "jsonl reads JSON arrays with it",
+    "annotation/imports/layouts.py": "recognises column layouts for every format",
+    "annotation/imports/records.py": "what a reader gives",
+    "annotation/imports/streams.py": "bytes to lines, for every format",
+    "annotation/imports/values.py": "text, messages and scores, for every format",
+    "annotation/sampling/permutation.py": "the permutation both strategies read",
+    "annotation/sampling/plan.py": "what a strategy is",
+    "training/engine/methods/batch.py": "what a loss is given",
+    "training/engine/methods/logistic.py": "the formula most methods share",
+}
+
+
+def modules_of(entry: Any) -> set[str]:
+    """Modules an entry's functions live in; `package.module:name` strings too."""
+    values = list(vars(entry).values())
+    named = {value.split(":")[0] for value in values if isinstance(value, str)}
+    return named | {value.__module__ for value in values if callable(value)}
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_every_file_is_registered_or_known_as_a_helper(folder: str) -> None:
+    registered = {module for entry in FOLDERS[folder].values() for module in modules_of(entry)}
+    unknown = [
+        tree.name(path)
+        for path in sorted((tree.ROOT / folder).glob("*.py"))
+        if path.stem != "__init__"
+        and tree.name(path).removesuffix(".py").replace("/", ".") not in registered
+        and tree.name(path) not in HELPERS
+    ]
+    assert unknown == []
+
+
+def test_no_helper_is_listed_that_is_gone() -> None:
+    assert [name for name in HELPERS if not (tree.ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("entry", [*METHODS.values(), *EVALUATIONS.values()], ids=str)
+def test_named_functions_exist(entry: Any) -> None:
+    module, function = entry.function.split(":")
+    path = tree.ROOT / f"{module.replace('.', '/')}.py"
+    names = [node.name for node in tree.parsed(path).body if isinstance(node, ast.FunctionDef)]
+    assert function in names
+
+
+@pytest.mark.parametrize(("kind", "name"), ENTRIES)
+def test_every_entry_is_documented(kind: str, name: str) -> None:
+    assert f"`{name}`" in tree.docs(), f"no page in docs/ says what {kind} `{name}` is"
+
+
+@pytest.mark.parametrize(("kind", "name"), ENTRIES)
+def test_every_entry_is_tested_by_name(kind: str, name: str) -> None:
+    assert f'"{name}"' in tree.suite(), f"no test names {kind} {name!r}"
