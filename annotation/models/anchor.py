@@ -35,7 +35,18 @@ class Anchor(models.Model):
                 name="anchor_never_over_quota",
             ),
         ]
-        indexes = [models.Index(fields=["pool", "id"], name="anchor_open", condition=models.Q(state="open"))]
+        indexes = [
+            # Only anchors a comparison can be drawn for: the one most worked on is found without a scan.
+            models.Index(
+                fields=["pool", "attempts", "id"],
+                name="anchor_with_room",
+                condition=models.Q(
+                    state="open",
+                    quota__gt=models.F("wins") + models.F("in_flight"),
+                    attempt_limit__gt=models.F("attempts"),
+                ),
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"anchor {self.preference_id}: {self.wins}/{self.quota}"

@@ -39,7 +39,10 @@ class Label(models.Model):
             ),
             models.UniqueConstraint(fields=["annotator", "idempotency_key"], name="label_key_used_once"),
         ]
-        indexes = [models.Index(fields=["project", "annotator", "-id"], name="label_latest_of_person")]
+        indexes = [
+            models.Index(fields=["project", "annotator", "-id"], name="label_latest_of_person"),
+            models.Index(fields=["project", "created_at"], name="label_by_time"),
+        ]
 
     def __str__(self) -> str:
         return f"label {self.pk}: {self.verdict}"

@@ -11,7 +11,7 @@ from annotation.sampling.plan import Plan, Strategy
 DOC = """Takes the preferences as anchors in random order. An anchor is compared with random partners until it
 has won k times, or k times the attempt cap comparisons were spent on it, so that every preference that can
 be the strong one gets its k weak partners. An annotator stays with an anchor: only one new preference has to
-be read. With reuse on, a partner that wins fills its own quota too, which saves about a third of the labels."""
+be read. With reuse on, a partner that wins fills its own quota too, which saves a third of the labels."""
 
 GRID = 40  # quantiles of strength, and steps of time, in the estimate
 

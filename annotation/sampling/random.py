@@ -7,7 +7,7 @@ from annotation.sampling.plan import Plan, Strategy
 
 DOC = """Compares preferences in pairs drawn uniformly without repetition, until k times as many comparisons
 as there are preferences have a winner (or every pair has been compared). A comparison that ends without a
-winner is replaced. Strong preferences turn up in proportion to how often they win: nobody's quota is filled."""
+winner is replaced. Strong preferences turn up in proportion to how often they win: no quota is filled."""
 
 
 def length(size: int) -> int:

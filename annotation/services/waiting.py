@@ -1,0 +1,69 @@
+"""Claiming a slot of a comparison that already exists and waits for more labels."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db.models import Exists, F, OuterRef, QuerySet
+
+from annotation.models import Assignment, Comparison, Membership, Pool, User
+from annotation.services import leases
+
+LOOKED_AT = 16  # candidates read in one go by the full scan
+
+
+def not_theirs(user: User) -> Exists:
+    """For `filter(~not_theirs(user))`: comparisons the person has neither answered nor holds."""
+    taken = (Assignment.State.LEASED, Assignment.State.LABELLED)
+    return Exists(Assignment.objects.filter(comparison=OuterRef("pk"), annotator=user, state__in=taken))
+
+
+def claim_next(*, member: Membership, pools: list[int], at: datetime) -> Assignment | None:
+    """The first waiting comparison past the member's cursor, pool by pool so that an index answers."""
+    for pool in pools:
+        ahead = _waiting(pool, member).filter(queue_position__gt=member.queue_cursor)
+        # Somebody at work on the first one is passed by; the full scan comes back to it.
+        found = ahead.select_for_update(skip_locked=True, no_key=True, of=("self",)).first()
+        if found and (assignment := claim(comparison=found, member=member, at=at)):
+            return assignment
+    return None
+
+
+def claim_any(*, member: Membership, pools: list[int], at: datetime) -> Assignment | None:
+    """Any waiting comparison the person may answer, wherever their cursor is. It waits for locked ones."""
+    tried: set[int] = set()
+    for pool in pools:
+        while found := list(_waiting(pool, member).exclude(pk__in=tried)[:LOOKED_AT]):
+            for comparison in found:
+                if assignment := claim(comparison=comparison, member=member, at=at):
+                    return assignment
+                tried.add(comparison.pk)
+    return None
+
+
+def claim(*, comparison: Comparison, member: Membership, at: datetime) -> Assignment | None:
+    """Take one free slot and lease it to the member. One row changed means it is theirs."""
+    free = Comparison.objects.filter(pk=comparison.pk, free_slots__gt=0)
+    if not free.update(free_slots=F("free_slots") - 1):
+        return None
+    assignment = leases.grant(comparison=comparison, project=member.project, by=member.user, at=at)
+    if assignment is None:
+        Comparison.objects.filter(pk=comparison.pk).update(free_slots=F("free_slots") + 1)
+        return None
+    remember(member=member, comparison=comparison)
+    return assignment
+
+
+def remember(*, member: Membership, comparison: Comparison) -> None:
+    """Where the member's queue stands now, and which anchor they know."""
+    cursor = max(member.queue_cursor, comparison.queue_position)
+    Membership.objects.filter(pk=member.pk).update(queue_cursor=cursor, last_anchor=comparison.anchor_id)
+
+
+def pools_of(member: Membership) -> list[int]:
+    return list(Pool.objects.filter(project=member.project_id).order_by("pk").values_list("pk", flat=True))
+
+
+def _waiting(pool: int, member: Membership) -> QuerySet[Comparison]:
+    waiting = Comparison.objects.filter(~not_theirs(member.user), pool=pool, free_slots__gt=0)
+    return waiting.order_by("queue_position")
