@@ -9,7 +9,7 @@ from django.db import transaction
 from annotation import rules
 from annotation.errors import Conflict, Invalid, NotAllowed, NotFound
 from annotation.models import Membership, Project, Role, User
-from annotation.services import audit
+from annotation.services import assignments, audit
 
 
 @transaction.atomic
@@ -52,8 +52,6 @@ def remove(*, project: Project, user: User, by: User, at: datetime) -> None:
     if members[user.pk].role == Role.OWNER and user.pk != by.pk:
         _check_owner(by, members)
     _check_not_last_owner(user, members)
-    from annotation.services import assignments
-
     assignments.release(project=project, by=user, at=at)
     members[user.pk].delete()
     audit.record(by=by, at=at, verb="member.removed", project=project, target=user.username)

@@ -14,12 +14,12 @@ from annotation import rules
 from annotation.errors import Conflict, Invalid
 from annotation.models import Membership, Pool, Project, Role, Split, User
 from annotation.models.project import DEFAULT_QUESTION
+from annotation.sampling import STRATEGIES
 from annotation.services import audit
 
 ALWAYS = frozenset({"name", "guidelines", "question", "lease_minutes"})
 BEFORE_DRAWING = frozenset({"strategy", "k", "attempt_cap", "reuse", "labels_per_comparison", "seed"})
 BEFORE_IMPORTING = frozenset({"holdout_percent"})
-STRATEGIES = frozenset({"random", "iterative"})
 
 
 @transaction.atomic

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from annotation.consensus import RULES
-from annotation.exports import FORMATS as EXPORTS
+from annotation.exports import EXPORTS
 from annotation.imports import FORMATS as IMPORTS
 from annotation.sampling import STRATEGIES
 from tests.contracts import tree
@@ -36,6 +36,9 @@ FOLDERS: dict[str, Mapping[str, Any]] = {
 # Files of these folders that are not entries, and what they are for.
 HELPERS = {
     "annotation/consensus/rule.py": "what a rule is",
+    "annotation/exports/canonical.py": "writes the canonical files that exports read",
+    "annotation/exports/sink.py": "takes written bytes out in chunks",
+    "annotation/exports/source.py": "reads the canonical files, rows with their texts",
     "annotation/imports/hub.py": "reads the Hub instead of a file; the service names it by HUB",
     "annotation/imports/json_array.py": "jsonl reads JSON arrays with it",
     "annotation/imports/layouts.py": "recognises column layouts for every format",

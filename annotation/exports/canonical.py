@@ -1,0 +1,124 @@
+"""The canonical form of a PoP dataset: preferences.parquet, rows.parquet, manifest.json and their SHA-256.
+
+The hash is taken over the canonical JSON lines of all preferences and then all rows, never over Parquet's
+bytes: the same labels have the same hash whatever library version or database wrote them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypedDict
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+VERSION = 1
+PREFERENCES, ROWS, MANIFEST = "preferences.parquet", "rows.parquet", "manifest.json"
+FILES = (PREFERENCES, ROWS, MANIFEST)
+BATCH = 1_000  # items in one row group: what the writer and every reader hold at once
+
+MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
+PREFERENCE_SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("split", pa.string()),
+        ("prompt", MESSAGES),
+        ("chosen", MESSAGES),
+        ("rejected", MESSAGES),
+        ("score_chosen", pa.float64()),
+        ("score_rejected", pa.float64()),
+    ]
+)
+ROW_SCHEMA = pa.schema(
+    [
+        ("strong_id", pa.string()),
+        ("weak_id", pa.string()),
+        ("split", pa.string()),
+        ("confidence", pa.float64()),
+        ("provenance", pa.string()),
+    ]
+)
+
+
+class Counts(TypedDict):
+    preferences: int
+    rows: int
+    heldout_preferences: int
+    heldout_rows: int
+
+
+def write(
+    folder: Path,
+    *,
+    preferences: Iterable[Mapping[str, Any]],
+    rows: Iterable[Mapping[str, Any]],
+    about: Mapping[str, Any],
+    progress: Callable[[int], None] = lambda done: None,
+) -> dict[str, Any]:
+    """Write the three files into `folder`, streaming, and give back the manifest.
+
+    Args:
+        preferences: sorted by id, keys exactly the columns of `PREFERENCE_SCHEMA`.
+        rows: sorted by (strong_id, weak_id), keys exactly the columns of `ROW_SCHEMA`.
+        about: what else the manifest says.
+        progress: told the number of items written, after each batch.
+
+    Raises:
+        OSError: the disk is full, among others.
+    """
+    writer = _Writer(progress)
+    kept = writer.table(folder / PREFERENCES, PREFERENCE_SCHEMA, preferences)
+    paired = writer.table(folder / ROWS, ROW_SCHEMA, rows)
+    counts = Counts(
+        preferences=sum(kept.values()),
+        rows=sum(paired.values()),
+        heldout_preferences=kept.get("heldout", 0),
+        heldout_rows=paired.get("heldout", 0),
+    )
+    manifest = {"version": VERSION, "sha256": writer.hash.hexdigest(), "counts": counts, **about}
+    text = json.dumps(manifest, ensure_ascii=False, indent=2, sort_keys=True)
+    (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+    return manifest
+
+
+def json_line(item: Mapping[str, Any]) -> bytes:
+    """One item as the hash sees it."""
+    text = json.dumps(item, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return text.encode() + b"\n"
+
+
+def batches(items: Iterable[Mapping[str, Any]], size: int = BATCH) -> Iterator[list[Mapping[str, Any]]]:
+    batch: list[Mapping[str, Any]] = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+class _Writer:
+    """Hashes while it writes, so that every item is touched once."""
+
+    def __init__(self, progress: Callable[[int], None]) -> None:
+        self.hash = hashlib.sha256()
+        self.progress = progress
+        self.done = 0
+
+    def table(self, file: Path, schema: Any, items: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+        """Write one table; how many items each split has."""
+        splits: dict[str, int] = {}
+        # Through a file of our own: closing it reports a full disk, where pyarrow's own sink may not.
+        with file.open("wb") as sink, pq.ParquetWriter(sink, schema, compression="zstd") as writer:
+            for batch in batches(items):
+                for item in batch:
+                    self.hash.update(json_line(item))
+                    splits[item["split"]] = splits.get(item["split"], 0) + 1
+                writer.write_table(pa.Table.from_pylist(batch, schema=schema), row_group_size=BATCH)
+                self.done += len(batch)
+                self.progress(self.done)
+        return splits

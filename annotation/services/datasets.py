@@ -1,0 +1,97 @@
+"""Frozen PoP datasets: asked for by an admin, frozen by whichever worker claims the row, deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from django.core.files.storage import default_storage
+from django.db import transaction
+from django.db.models import Max, ProtectedError, Q
+
+from annotation import rules
+from annotation.errors import Conflict, Invalid
+from annotation.exports.canonical import FILES
+from annotation.models import Comparison, PopDataset, Project, User
+from annotation.services import audit, doorbell, freezing
+from annotation.services.freeze_options import FreezeOptions, resolve
+
+__all__ = ["FreezeOptions", "delete", "freeze", "ring_waiting", "run_freeze"]
+
+TASK = "annotation.tasks.run_freeze"
+State = PopDataset.State
+
+
+@transaction.atomic
+def freeze(
+    *,
+    project: Project,
+    by: User,
+    at: datetime,
+    name: str = "",
+    options: FreezeOptions | Mapping[str, object] | None = None,
+) -> PopDataset:
+    """Queue the freezing of the labels there are when a worker takes it up.
+
+    Raises:
+        Invalid: nothing is decided yet, or the options are wrong.
+    """
+    rules.check_manage(by, project)
+    chosen = resolve(options, project)
+    decided = Comparison.objects.filter(pool__project=project, outcome__in=freezing.WINNERS)
+    if not decided.exists():
+        raise Invalid("nothing_to_freeze", "There is nothing to freeze yet: no comparison has a winner.")
+    Project.objects.select_for_update().get(pk=project.pk)  # one number after the other
+    newest = PopDataset.objects.filter(project=project).aggregate(newest=Max("number"))["newest"] or 0
+    dataset = PopDataset.objects.create(
+        project=project,
+        number=newest + 1,
+        name=name.strip()[:200],
+        options=chosen.as_json(),
+        created_by=by,
+        created_at=at,
+    )
+    audit.record(
+        by=by, at=at, verb="dataset.freeze_asked", project=project, target=dataset, details={"id": dataset.pk}
+    )
+    doorbell.ring_on_commit(TASK, dataset.pk)
+    return dataset
+
+
+def run_freeze(dataset_id: int) -> None:
+    """Freeze, if the row can be claimed; safe to call twice and after a crash."""
+    freezing.run(dataset_id)
+
+
+@transaction.atomic
+def delete(*, dataset: PopDataset, by: User, at: datetime) -> None:
+    """Delete a dataset and its files.
+
+    Raises:
+        Conflict: it is being frozen, or a run was made from it.
+    """
+    rules.check_manage(by, dataset.project)
+    fresh = PopDataset.objects.select_for_update().filter(pk=dataset.pk).first()
+    if fresh is None:
+        return
+    if fresh.state == State.FREEZING:
+        raise Conflict("freezing", "This dataset is being frozen just now. Try again when it is done.")
+    try:
+        fresh.delete()
+    except ProtectedError as error:
+        raise Conflict("in_use", "Training runs use this dataset: delete them first.") from error
+    audit.record(by=by, at=at, verb="dataset.deleted", project=dataset.project, target=dataset)
+    if fresh.folder:
+        transaction.on_commit(lambda: _remove(fresh.folder))
+
+
+def ring_waiting(at: datetime) -> int:
+    """Ring for freezes that nobody took up: queued for a while, or left behind by a dead worker."""
+    waiting = Q(state=State.QUEUED, created_at__lt=at - freezing.RING_AFTER) | freezing.stale(at)
+    ids = list(PopDataset.objects.filter(waiting).order_by("id").values_list("pk", flat=True)[:100])
+    return sum(doorbell.ring(TASK, dataset_id) for dataset_id in ids)
+
+
+def _remove(folder: str) -> None:
+    for name in FILES:
+        default_storage.delete(f"{folder}/{name}")

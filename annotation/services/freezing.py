@@ -1,0 +1,175 @@
+"""Freezes one dataset: reads a snapshot, writes the canonical files, hands them to storage, tells the row."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.files import File
+from django.core.files.storage import default_storage
+from django.db import DatabaseError
+from django.db.models import Q
+from django.utils import timezone
+
+from annotation.exports import canonical
+from annotation.models import PopDataset
+from annotation.models.comparison import Comparison
+from annotation.services import frozen_rows
+from annotation.services.freeze_options import FreezeOptions
+from annotation.services.snapshot import snapshot
+
+STALE = timedelta(minutes=2)  # without a heartbeat for so long, another worker may take over
+RING_AFTER = timedelta(seconds=20)
+WINNERS = (Comparison.Outcome.LOW, Comparison.Outcome.HIGH)
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+State = PopDataset.State
+logger = logging.getLogger(__name__)
+
+
+class TakenOver(Exception):
+    """Another worker froze the dataset meanwhile, or it is gone."""
+
+
+def stale(at: datetime) -> Q:
+    return Q(state=State.FREEZING, heartbeat_at__lt=at - STALE)
+
+
+def run(dataset_id: int) -> None:
+    """Claim the row by one conditional UPDATE, then freeze. Every way out leaves the row in a true state."""
+    now = timezone.now()
+    claimable = PopDataset.objects.filter(Q(state=State.QUEUED) | stale(now), pk=dataset_id)
+    if not claimable.update(state=State.FREEZING, heartbeat_at=now, error="", progress_done=0):
+        return
+    dataset = PopDataset.objects.select_related("project").get(pk=dataset_id)
+    dataset.heartbeat_at = now
+    try:
+        with _folder(dataset) as folder:
+            manifest = _write(dataset, folder)
+            _publish(dataset, folder, manifest)
+    except TakenOver:
+        logger.warning("dataset %s was taken over by another worker", dataset_id)
+    except OSError as error:
+        _fail(dataset, _in_words(error))
+    except DatabaseError:
+        raise  # the row stays as it is; once its heartbeat is stale, it is taken up again
+    except Exception as error:
+        _fail(dataset, f"Unexpected error: {error!r}. No label was lost.")
+        raise
+
+
+@contextmanager
+def _folder(dataset: PopDataset) -> Iterator[Path]:
+    """A scratch folder; what a killed attempt left behind is removed first."""
+    place = Path(settings.FILE_UPLOAD_TEMP_DIR)
+    prefix = f"freeze-{dataset.pk}-"
+    for leftover in place.glob(f"{prefix}*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=place, ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+def _write(dataset: PopDataset, folder: Path) -> dict[str, Any]:
+    options = FreezeOptions(**dataset.options)
+    with snapshot() as alias:
+        total = frozen_rows.count(dataset.project, alias)
+        _beat(dataset, progress_total=total)
+        return canonical.write(
+            folder,
+            preferences=frozen_rows.preferences(dataset.project, alias),
+            rows=frozen_rows.rows(dataset.project, alias, options),
+            about=_about(dataset),
+            progress=lambda done: _beat(dataset, progress_done=min(done, total)),
+        )
+
+
+def _about(dataset: PopDataset) -> dict[str, Any]:
+    project = dataset.project
+    return {
+        "project": {
+            "id": project.pk,
+            "slug": project.slug,
+            "name": project.name,
+            "question": project.question,
+        },
+        "dataset": {"id": dataset.pk, "number": dataset.number, "name": dataset.name},
+        "strategy": project.strategy,
+        "k": project.k,
+        "labels_per_comparison": project.labels_per_comparison,
+        "holdout_percent": project.holdout_percent,
+        "consensus": "majority",
+        "options": dataset.options,
+        "created_at": dataset.created_at.isoformat(),
+        "created_by": dataset.created_by.username,
+    }
+
+
+def _publish(dataset: PopDataset, folder: Path, manifest: dict[str, Any]) -> None:
+    """Hand the files to storage under a name no other attempt uses, then point the row at them."""
+    counts = manifest["counts"]
+    if not counts["rows"]:
+        _fail(dataset, "No row is left with these options: lower the confidence that is asked for.")
+        return
+    target = f"datasets/{dataset.pk}/{uuid.uuid4().hex[:12]}"
+    try:
+        for name in canonical.FILES:
+            with (folder / name).open("rb") as file:
+                default_storage.save(f"{target}/{name}", File(file))
+            _beat(dataset)
+        _beat(
+            dataset,
+            state=State.FROZEN,
+            folder=target,
+            sha256=manifest["sha256"],
+            row_count=counts["rows"],
+            heldout_row_count=counts["heldout_rows"],
+            preference_count=counts["preferences"],
+            manifest=manifest,
+            progress_done=dataset.progress_total,
+            frozen_at=timezone.now(),
+        )
+    except BaseException:
+        _discard(target)
+        raise
+
+
+def _discard(target: str) -> None:
+    for name in canonical.FILES:
+        with suppress(Exception):
+            default_storage.delete(f"{target}/{name}")
+    with suppress(OSError, NotImplementedError):  # local storage keeps folders, S3 has none
+        Path(default_storage.path(target)).rmdir()
+
+
+def _beat(dataset: PopDataset, **fields: Any) -> None:
+    """Write to the row and say we live, guarded by the heartbeat that only the present owner knows."""
+    now = timezone.now()
+    mine = PopDataset.objects.filter(pk=dataset.pk, state=State.FREEZING, heartbeat_at=dataset.heartbeat_at)
+    if not mine.update(heartbeat_at=now, **fields):
+        raise TakenOver
+    dataset.heartbeat_at = now
+    for name, value in fields.items():
+        setattr(dataset, name, value)
+
+
+def _fail(dataset: PopDataset, message: str) -> None:
+    logger.warning("dataset %s could not be frozen: %s", dataset.pk, message)
+    with suppress(TakenOver):
+        _beat(dataset, state=State.FAILED, error=message)
+
+
+def _in_words(error: OSError) -> str:
+    if error.errno in FULL:
+        return (
+            "The disk is full, so the dataset could not be written. No label was lost. "
+            "Free some space and freeze again."
+        )
+    return f"The dataset could not be written ({error.strerror or error}). No label was lost: freeze again."

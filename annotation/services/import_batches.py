@@ -1,0 +1,151 @@
+"""One batch of an import in one transaction: numbers, preferences, refused rows and progress together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from annotation.imports.records import Record, Row, RowError
+from annotation.models import ImportRejection, Pool, Preference, PreferenceImport, Project, Split
+
+KEPT_REJECTIONS = 1_000
+State = PreferenceImport.State
+
+
+class TakenOver(Exception):
+    """Another worker took the import over: this one must write nothing more."""
+
+
+def begin(import_id: int) -> PreferenceImport:
+    """The claimed row with its counts set back; what an earlier attempt imported counts as imported."""
+    job = PreferenceImport.objects.select_related("project").get(pk=import_id)
+    job.rows_read = job.rows_rejected = job.rows_duplicate = job.bytes_done = 0
+    job.rows_imported = Preference.objects.filter(preference_import=job).count()
+    return job
+
+
+@transaction.atomic
+def store(job: PreferenceImport, batch: Sequence[Row], bytes_done: int) -> None:
+    """Store a batch and its progress, or nothing.
+
+    Raises:
+        TakenOver: another worker has claimed the import since.
+    """
+    records = [row for row in batch if isinstance(row, Record)]
+    refused = [row for row in batch if isinstance(row, RowError)]
+    job.rows_imported += _add(job, records)
+    _keep(job, refused)
+    job.rows_read += len(batch)
+    job.rows_rejected += len(refused)
+    # An interrupted import that is read again meets its own rows: they are not duplicates.
+    job.rows_duplicate = max(0, job.rows_read - job.rows_rejected - job.rows_imported)
+    job.bytes_done = min(bytes_done, job.bytes_total)
+    _write(job)
+
+
+@transaction.atomic
+def finish(job: PreferenceImport, problem: str = "") -> None:
+    """Close the import. A problem makes it failed; what was imported before stays."""
+    error = problem or _nothing_usable(job)
+    if error and job.rows_imported:
+        error += (
+            f" The {job.rows_imported:,} preferences read before that were kept;"
+            " importing the corrected file will not double them."
+        )
+    job.state = State.FAILED if error else State.DONE
+    job.error = error
+    job.finished_at = timezone.now()
+    if not error:
+        job.bytes_done = job.bytes_total
+    try:
+        _write(job)
+    except TakenOver:
+        return
+
+
+def _add(job: PreferenceImport, records: Sequence[Record]) -> int:
+    """Insert the preferences that are not in the project yet; how many that were."""
+    by_hash = {record.content_hash: record for record in reversed(records)}  # the first of equals stays
+    # The pools' rows are the lock: whoever imports into this project too waits here, then sees our rows.
+    pools = {
+        pool.split: pool
+        for pool in Pool.objects.select_for_update().filter(project=job.project_id).order_by("id")
+    }
+    known = Preference.objects.filter(project=job.project_id, content_hash__in=by_hash)
+    for digest in list(known.values_list("content_hash", flat=True)):
+        del by_hash[digest]
+    fresh = [_numbered(job, pools, digest, record) for digest, record in reversed(by_hash.items())]
+    Preference.objects.bulk_create(fresh)
+    for pool in pools.values():
+        added = sum(preference.split == pool.split for preference in fresh)
+        if added:
+            Pool.objects.filter(pk=pool.pk).update(size=F("size") + added)
+    return len(fresh)
+
+
+def _numbered(job: PreferenceImport, pools: dict[str, Pool], digest: str, record: Record) -> Preference:
+    pool = pools[split_of(job.project, digest)]
+    pool.size += 1
+    return Preference(
+        project_id=job.project_id,
+        preference_import=job,
+        split=pool.split,
+        number=pool.size - 1,
+        content_hash=digest,
+        prompt=record.prompt,
+        chosen=record.chosen,
+        rejected=record.rejected,
+        score_chosen=record.score_chosen,
+        score_rejected=record.score_rejected,
+        external_id=record.external_id,
+        source=record.source,
+    )
+
+
+def split_of(project: Project, digest: str) -> str:
+    """By content hash, so that importing the same preference again puts it on the same side."""
+    held_out = int(digest[:8], 16) % 100 < project.holdout_percent
+    return Split.HELDOUT if held_out else Split.TRAIN
+
+
+def _keep(job: PreferenceImport, refused: Sequence[RowError]) -> None:
+    room = max(0, KEPT_REJECTIONS - job.rows_rejected)
+    ImportRejection.objects.bulk_create(
+        (
+            ImportRejection(preference_import=job, line=row.line, reason=row.reason, excerpt=row.excerpt)
+            for row in refused[:room]
+        ),
+        ignore_conflicts=True,
+    )
+
+
+def _nothing_usable(job: PreferenceImport) -> str:
+    if not job.rows_read:
+        return "There are no rows in it."
+    if job.rows_rejected < job.rows_read:
+        return ""
+    first = ImportRejection.objects.filter(preference_import=job).first()
+    return (
+        f"None of the {job.rows_read:,} rows could be used. Line {first.line}: {first.reason}."
+        if first
+        else ""
+    )
+
+
+def _write(job: PreferenceImport) -> None:
+    """Progress, guarded by the heartbeat that only the present owner knows."""
+    fields = ("rows_read", "rows_imported", "rows_duplicate", "rows_rejected", "bytes_done")
+    now = timezone.now()
+    mine = PreferenceImport.objects.filter(pk=job.pk, state=State.RUNNING, heartbeat_at=job.heartbeat_at)
+    if not mine.update(
+        state=job.state,
+        error=job.error,
+        finished_at=job.finished_at,
+        heartbeat_at=now,
+        **{field: getattr(job, field) for field in fields},
+    ):
+        raise TakenOver
+    job.heartbeat_at = now

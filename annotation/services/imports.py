@@ -1,0 +1,179 @@
+"""Imports of preferences: started by an admin, run by whichever worker claims the row."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime, timedelta
+from itertools import islice
+from pathlib import PurePath
+from typing import BinaryIO, cast
+
+from django.conf import settings
+from django.core.files import File
+from django.db import DatabaseError, transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from annotation import imports as readers
+from annotation import rules
+from annotation.errors import Conflict, Invalid, Unavailable
+from annotation.imports import hub
+from annotation.imports.records import Row, UnreadableFile
+from annotation.models import PreferenceImport, Project, User
+from annotation.services import audit, doorbell, import_batches
+
+TASK = "annotation.tasks.run_import"
+BATCH = 500  # rows in one transaction
+STALE = timedelta(minutes=2)  # without a heartbeat for so long, another worker may take over
+RING_AFTER = timedelta(seconds=20)
+State = PreferenceImport.State
+logger = logging.getLogger(__name__)
+
+
+@transaction.atomic
+def start_file(
+    *,
+    project: Project,
+    upload: File[bytes],
+    by: User,
+    at: datetime,
+    format: str = "",  # noqa: A002
+) -> PreferenceImport:
+    """Keep an uploaded file and queue its import. Without `format` the file's name decides.
+
+    Raises:
+        Invalid: unknown format, empty or too large.
+        Unavailable: the file could not be stored.
+    """
+    _check_may_import(project, by)
+    filename = PurePath(upload.name or "upload").name[-255:]
+    kind = format or readers.guess(filename)
+    problem = _file_problem(kind, upload.size)
+    if problem:
+        raise Invalid("invalid_import", problem, {"file": [problem]})
+    started = PreferenceImport(
+        project=project, format=kind, filename=filename, bytes_total=upload.size, created_by=by, created_at=at
+    )
+    try:
+        started.file.save(filename[-100:], upload, save=False)
+    except OSError as error:
+        raise Unavailable(
+            "not_stored", f"The file could not be stored ({error.strerror}). Try again."
+        ) from error
+    return _queue(started, by, at, target=filename)
+
+
+@transaction.atomic
+def start_hub(
+    *,
+    project: Project,
+    dataset: str,
+    by: User,
+    at: datetime,
+    config: str = "",
+    split: str = "train",
+    limit: int | None = None,
+) -> PreferenceImport:
+    """Queue the import of one split of a data set on the Hugging Face Hub; `limit` rows at most."""
+    _check_may_import(project, by)
+    dataset, config, split = dataset.strip(), (config or "").strip(), (split or "train").strip()
+    errors: dict[str, list[str]] = {}
+    try:
+        hub.check_id(dataset)
+    except UnreadableFile as problem:
+        errors["dataset"] = [problem.message]
+    for field, name in (("config", config), ("split", split)):
+        if name and not hub.NAME.fullmatch(name):
+            errors[field] = ["Letters, digits, dots, dashes and underscores only."]
+    if limit is not None and limit < 1:
+        errors["limit"] = ["At least 1, or leave it empty."]
+    if errors:
+        raise Invalid("invalid_import", "This data set cannot be imported.", errors)
+    source = {"dataset": dataset, "config": config, "split": split, "limit": limit}
+    started = PreferenceImport(
+        project=project, format=readers.HUB, source=source, created_by=by, created_at=at
+    )
+    return _queue(started, by, at, target=dataset)
+
+
+def run(import_id: int) -> None:
+    """Import, if the row can be claimed. Running it again, or after a crash, imports nothing twice."""
+    now = timezone.now()
+    claimable = PreferenceImport.objects.filter(Q(state=State.QUEUED) | _stale(now), pk=import_id)
+    if not claimable.update(state=State.RUNNING, heartbeat_at=now, error=""):
+        return
+    job = import_batches.begin(import_id)
+    try:
+        with _opened(job) as stream:
+            rows = _rows(job, stream)
+            while batch := list(islice(rows, BATCH)):
+                import_batches.store(job, batch, stream.tell() if stream else 0)
+    except import_batches.TakenOver:
+        logger.warning("import %s was taken over by another worker", import_id)
+    except UnreadableFile as error:
+        import_batches.finish(job, error.message)
+    except OSError as error:
+        import_batches.finish(job, f"The uploaded file could not be read ({error.strerror or error}).")
+    except DatabaseError:
+        raise  # the row stays running; once its heartbeat is stale, it is taken up again
+    except Exception as error:
+        import_batches.finish(job, f"Unexpected error: {error!r}")
+        raise
+    else:
+        import_batches.finish(job)
+
+
+def ring_waiting(at: datetime) -> int:
+    """Ring for imports that nobody took up: queued for a while, or left behind by a dead worker."""
+    waiting = Q(state=State.QUEUED, created_at__lt=at - RING_AFTER) | _stale(at)
+    ids = list(PreferenceImport.objects.filter(waiting).order_by("id").values_list("pk", flat=True)[:100])
+    return sum(doorbell.ring(TASK, import_id) for import_id in ids)
+
+
+def _check_may_import(project: Project, by: User) -> None:
+    rules.check_manage(by, project)
+    if project.state == Project.State.ARCHIVED:
+        raise Conflict("archived", "This project is archived: reopen it before importing.")
+
+
+def _file_problem(kind: str, size: int) -> str:
+    if kind not in readers.FORMATS:
+        endings = ", ".join(ending for item in readers.FORMATS.values() for ending in item.endings)
+        return f"The kind of file cannot be told from its name. Known: {endings}; .gz of the text formats."
+    if not size:
+        return "The file is empty."
+    if size > settings.MAX_UPLOAD_BYTES:
+        limit = f"{settings.MAX_UPLOAD_BYTES // 2**20:,} MiB"
+        return f"The file is larger than {limit}. Split it, or raise POP_MAX_UPLOAD_MB."
+    return ""
+
+
+def _queue(started: PreferenceImport, by: User, at: datetime, *, target: str) -> PreferenceImport:
+    started.save(force_insert=True)
+    audit.record(
+        by=by,
+        at=at,
+        verb="import.started",
+        project=started.project,
+        target=target,
+        details={"import": started.pk},
+    )
+    doorbell.ring_on_commit(TASK, started.pk)
+    return started
+
+
+def _stale(at: datetime) -> Q:
+    return Q(state=State.RUNNING, heartbeat_at__lt=at - STALE)
+
+
+def _opened(job: PreferenceImport) -> AbstractContextManager[BinaryIO | None]:
+    return nullcontext(None) if job.format == readers.HUB else cast("BinaryIO", job.file.open("rb"))
+
+
+def _rows(job: PreferenceImport, stream: BinaryIO | None) -> Iterator[Row]:
+    if stream is not None:
+        return readers.FORMATS[job.format].read(stream)
+    source = job.source
+    return hub.read(source["dataset"], config=source["config"], split=source["split"], limit=source["limit"])
