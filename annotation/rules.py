@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     Person = User | AnonymousUser
 
-_MANAGERS = frozenset({Role.OWNER, Role.ADMIN})
+MANAGERS = frozenset({Role.OWNER, Role.ADMIN})
+MOST_LIVE = 3  # leases one person may hold in a project: one shown, one fetched ahead, one taken back
 
 
 def role_of(user: Person, project: Project) -> str | None:
@@ -42,7 +43,7 @@ def can_annotate(user: Person, project: Project) -> bool:
 
 
 def can_manage(user: Person, project: Project) -> bool:
-    return role_of(user, project) in _MANAGERS
+    return role_of(user, project) in MANAGERS
 
 
 def can_own(user: Person, project: Project) -> bool:
@@ -72,7 +73,7 @@ def check_annotate(user: Person, project: Project) -> None:
 
 def check_manage(user: Person, project: Project) -> None:
     """Raises NotFound to outsiders and NotAllowed to members who are neither owner nor admin."""
-    if check_view(user, project) not in _MANAGERS:
+    if check_view(user, project) not in MANAGERS:
         raise NotAllowed("managers_only", "Only owners and admins of the project may do this.")
 
 

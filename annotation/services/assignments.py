@@ -11,7 +11,6 @@ from annotation.models import Assignment, Membership, Project, Role, User
 from annotation.services import draws, leases, waiting
 from annotation.services.transactions import exact
 
-MOST_LIVE = 3  # leases one person may hold in a project: the one shown, one fetched ahead, one taken back
 TAKEN_BACK_ON_THE_WAY = 20
 
 
@@ -38,7 +37,7 @@ def _next(project: Project, by: User, at: datetime, exclude: frozenset[int]) -> 
     for held in mine:
         if held.pk not in exclude and leases.extend(held, member.project, at):
             return held
-    if len(mine) >= MOST_LIVE:
+    if len(mine) >= rules.MOST_LIVE:
         return None
     pools = waiting.pools_of(member)
     return (

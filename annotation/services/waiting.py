@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.db.models import Exists, F, OuterRef, QuerySet
+from django.db.models import F, QuerySet
 
-from annotation.models import Assignment, Comparison, Membership, Pool, User
+from annotation.models import Assignment, Comparison, Membership, Pool
+from annotation.selectors.queue import taken_by
 from annotation.services import leases
 
 LOOKED_AT = 16  # candidates read in one go by the full scan
-
-
-def not_theirs(user: User) -> Exists:
-    """For `filter(~not_theirs(user))`: comparisons the person has neither answered nor holds."""
-    taken = (Assignment.State.LEASED, Assignment.State.LABELLED)
-    return Exists(Assignment.objects.filter(comparison=OuterRef("pk"), annotator=user, state__in=taken))
 
 
 def claim_next(*, member: Membership, pools: list[int], at: datetime) -> Assignment | None:
@@ -65,5 +60,5 @@ def pools_of(member: Membership) -> list[int]:
 
 
 def _waiting(pool: int, member: Membership) -> QuerySet[Comparison]:
-    waiting = Comparison.objects.filter(~not_theirs(member.user), pool=pool, free_slots__gt=0)
+    waiting = Comparison.objects.filter(~taken_by(member.user), pool=pool, free_slots__gt=0)
     return waiting.order_by("queue_position")
