@@ -76,12 +76,14 @@ class EventSerializer(serializers.ModelSerializer[RunEvent]):
 
 class EventsSerializer(serializers.Serializer[Any]):
     events = EventSerializer(many=True)
-    last_seq = serializers.IntegerField(help_text="Send as `after_seq` to go on from here.")
+    last_seq = serializers.IntegerField(
+        allow_null=True, help_text="Send as `after_seq` to go on from here; null before the first event."
+    )
     state = serializers.ChoiceField(Run.State.choices)
 
 
 class EventsQuerySerializer(serializers.Serializer[Any]):
-    after_seq = serializers.IntegerField(min_value=-1, default=-1, help_text="Only events after this one.")
+    after_seq = serializers.IntegerField(min_value=0, required=False, help_text="Only events after this one.")
     kinds = serializers.MultipleChoiceField(choices=KINDS, required=False, help_text="Only these kinds.")
     limit = serializers.IntegerField(min_value=1, max_value=1000, default=500)
 

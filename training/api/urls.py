@@ -2,6 +2,31 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern, URLResolver
+from annotation.api.routing import route
+from training.api.views.registries import (
+    EvaluationEntryViewSet,
+    MethodViewSet,
+    PresetViewSet,
+    RunSpecSchemaViewSet,
+)
+from training.api.views.reports import RunModelViewSet, RunReportViewSet
+from training.api.views.runs import ProjectRunViewSet, RunViewSet
 
-urlpatterns: list[URLPattern | URLResolver] = []
+RUN = "runs/<int:pk>"
+
+urlpatterns = [
+    *route("projects/<slug:project>/runs/", ProjectRunViewSet, "project-runs", get="list"),
+    *route("runs/", RunViewSet, "runs", post="create"),
+    *route(f"{RUN}/", RunViewSet, "run", get="retrieve", delete="destroy"),
+    *route(f"{RUN}/cancel", RunViewSet, "run-cancel", post="cancel"),
+    *route(f"{RUN}/resume", RunViewSet, "run-resume", post="resume"),
+    *route(f"{RUN}/events/", RunReportViewSet, "run-events", get="events"),
+    *route(f"{RUN}/curves/", RunReportViewSet, "run-curves", get="curves"),
+    *route(f"{RUN}/log/", RunReportViewSet, "run-log", get="log"),
+    *route(f"{RUN}/evaluations/", RunReportViewSet, "run-evaluations", get="evaluations"),
+    *route(f"{RUN}/model", RunModelViewSet, "run-model", get="retrieve"),
+    *route("methods/", MethodViewSet, "methods", get="list"),
+    *route("evaluations/", EvaluationEntryViewSet, "evaluations", get="list"),
+    *route("presets/", PresetViewSet, "presets", get="list"),
+    *route("run-spec-schema/", RunSpecSchemaViewSet, "run-spec-schema", get="retrieve"),
+]

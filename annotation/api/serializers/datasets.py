@@ -4,6 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from annotation.exports import EXPORTS
 from annotation.models import PopDataset
 
 
@@ -58,3 +59,7 @@ class FreezeOptionsSerializer(serializers.Serializer[Any]):
 class FreezeSerializer(serializers.Serializer[Any]):
     name = serializers.CharField(max_length=200, default="", allow_blank=True)
     options = FreezeOptionsSerializer(default=dict)
+
+
+class DownloadQuerySerializer(serializers.Serializer[Any]):
+    format = serializers.ChoiceField(choices=list(EXPORTS), default="jsonl", help_text="See `formats/`.")

@@ -4,6 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from annotation.imports import FORMATS
 from annotation.models import ImportRejection, Preference, PreferenceImport
 
 
@@ -89,8 +90,8 @@ class FileImportSerializer(serializers.Serializer[Any]):
     """An uploaded file: multipart/form-data."""
 
     file = serializers.FileField(allow_empty_file=True, max_length=255)
-    format = serializers.CharField(
-        max_length=20, default="", allow_blank=True, help_text="jsonl, csv or parquet; guessed by name."
+    format = serializers.ChoiceField(
+        choices=list(FORMATS), default="", allow_blank=True, help_text="Absent: the file's name decides."
     )
 
 

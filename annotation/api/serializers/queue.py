@@ -11,6 +11,10 @@ from annotation.models import Label
 MAX_EXCLUDED = 20  # more than the leases one person can hold
 
 
+def _id() -> serializers.IntegerField:
+    return serializers.IntegerField(min_value=1, max_value=2**63 - 1)
+
+
 class CardSerializer(serializers.Serializer[Any]):
     """One comparison leased to you, in the order to show it."""
 
@@ -24,7 +28,7 @@ class CardSerializer(serializers.Serializer[Any]):
 
 class EmptyReasonSerializer(serializers.Serializer[Any]):
     code = serializers.CharField(
-        help_text="paused, archived, no_preferences, held_by_others, done or all_mine_done."
+        help_text="paused, archived, no_preferences, held_by_others, hold_limit, done or all_mine_done."
     )
     message = serializers.CharField()
     free_at = serializers.DateTimeField(allow_null=True, help_text="When to ask again.")
@@ -53,7 +57,7 @@ class NextField(serializers.Field[Any, Any, Any, Any]):
 
 class ExcludeSerializer(serializers.Serializer[Any]):
     exclude = serializers.ListField(
-        child=serializers.IntegerField(min_value=1),
+        child=_id(),
         max_length=MAX_EXCLUDED,
         default=list,
         help_text="Assignments you hold already.",
@@ -97,13 +101,14 @@ class AnsweredSerializer(serializers.Serializer[Any]):
 
 
 class HeartbeatSerializer(serializers.Serializer[Any]):
-    ids = serializers.ListField(
-        child=serializers.IntegerField(min_value=1), min_length=1, max_length=MAX_EXCLUDED
-    )
+    ids = serializers.ListField(child=_id(), min_length=1, max_length=MAX_EXCLUDED)
 
 
 class ExtendedSerializer(serializers.Serializer[Any]):
-    extended = serializers.IntegerField(help_text="How many leases of yours were prolonged.")
+    extended = serializers.ListField(
+        child=serializers.IntegerField(),
+        help_text="The leases of yours that still hold; the others are lost.",
+    )
 
 
 class ReleasedSerializer(serializers.Serializer[Any]):

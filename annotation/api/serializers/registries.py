@@ -9,11 +9,13 @@ class StrategySerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
     title = serializers.CharField()
     summary = serializers.CharField()
+    doc = serializers.CharField()
+    anchored = serializers.BooleanField(help_text="Each comparison is drawn for one preference's quota.")
 
 
 class FormatSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
-    title = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
 
 
 class FormatsSerializer(serializers.Serializer[Any]):

@@ -70,10 +70,10 @@ class AssignmentViewSet(ApiViewSet):
 
     @documented(ExtendedSerializer, takes=HeartbeatSerializer, refuses=(400, 422))
     def heartbeat(self, request: Request) -> Response:
-        """Prolong leases you hold; ids that are not yours or have ended are not counted."""
+        """Prolong leases you hold; the answer names those that still hold."""
         ids = self.given(HeartbeatSerializer)["ids"]
-        count = assignments.heartbeat(assignment_ids=ids, by=self.by, at=self.at)
-        return Response(ExtendedSerializer({"extended": count}).data)
+        held = assignments.heartbeat(assignment_ids=ids, by=self.by, at=self.at)
+        return Response(ExtendedSerializer({"extended": held}).data)
 
 
 def next_card(view: ApiViewSet, project: Project, exclude: Collection[int]) -> dict[str, Any]:

@@ -32,9 +32,11 @@ class RunReportViewSet(ApiViewSet):
     def events(self, request: Request, pk: int) -> Response:
         """The run's events in order; poll with `after_seq` = the last `last_seq`."""
         run, asked = self._run(pk), self.asked(EventsQuerySerializer)
-        after: int = asked["after_seq"]
-        kinds = sorted(asked["kinds"]) if asked.get("kinds") else None
-        found = list(runs.events(self.by, run, after_seq=after, kinds=kinds)[: asked["limit"]])
+        after: int | None = asked.get("after_seq")
+        rows = runs.events(self.by, run, kinds=sorted(asked["kinds"]) if asked.get("kinds") else None)
+        if after is not None:  # the first event's seq is 0, so 0 is a place like any other
+            rows = rows.filter(seq__gt=after)
+        found = list(rows[: asked["limit"]])
         last = found[-1].seq if found else after
         return Response(EventsSerializer({"events": found, "last_seq": last, "state": run.state}).data)
 
@@ -65,13 +67,14 @@ class RunModelViewSet(ApiViewSet):
     scopes = {"retrieve": "read"}
     content_negotiation_class = AnyAccept
 
-    @documented({(200, "application/x-tar"): OpenApiTypes.BINARY}, refuses=(404, 409))
+    @documented({(200, "application/x-tar"): OpenApiTypes.BINARY}, refuses=(404,))
     def retrieve(self, request: Request, pk: int) -> HttpResponseBase:
         """The trained model as a tar: safetensors, tokenizer, model card. Managers only."""
-        run = runs.get(self.by, pk)
+        archive = runs.model_archive(self.by, runs.get(self.by, pk))
         return download(
             request,
-            lambda: runs.model_archive(self.by, run),
-            filename=f"{run.project.slug}-run-{run.number}.tar",
+            lambda: archive.chunks,
+            filename=archive.filename,
             content_type="application/x-tar",
+            headers={"Content-Length": str(archive.size)},
         )
