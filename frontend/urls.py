@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
+from frontend.desk_urls import DESK
 from frontend.views import annotate, auth, home
 
 PEOPLE: list[URLPattern] = [
@@ -18,5 +19,4 @@ PEOPLE: list[URLPattern] = [
     path("projects/<slug:slug>/label/heartbeat", annotate.heartbeat, name="annotate-heartbeat"),
     path("projects/<slug:slug>/label/release", annotate.release, name="annotate-release"),
 ]
-DESK: list[URLPattern] = []
 urlpatterns = [*PEOPLE, *DESK]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from django.core.files.storage import default_storage
 from django.db.models import QuerySet
@@ -14,6 +14,7 @@ from annotation import rules
 from annotation.errors import Conflict, Invalid, NotFound, Unavailable
 from annotation.exports import EXPORTS, Source
 from annotation.exports.canonical import FILES
+from annotation.exports.source import rows_with_texts
 from annotation.models import PopDataset, Project, User
 
 
@@ -69,6 +70,16 @@ def stream(dataset: PopDataset, format: str) -> Iterator[bytes]:  # noqa: A002
     for name in FILES:
         open_file(dataset, name).close()
     return export.stream(Source(lambda name: open_file(dataset, name), title=str(dataset)))
+
+
+def rows(dataset: PopDataset) -> Iterator[dict[str, Any]]:
+    """The rows with their texts, in order.
+
+    Raises:
+        Conflict: the dataset is not frozen.
+        Unavailable: storage does not have its files.
+    """
+    return rows_with_texts(Source(lambda name: open_file(dataset, name), title=str(dataset)))
 
 
 def materialise(dataset: PopDataset, folder: Path) -> Path:

@@ -1,0 +1,54 @@
+"""Addresses of the manager's pages; one line each, names as in the templates."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern, path
+
+from frontend.views import datasets, imports, members, projects, run_page, runs, tokens
+
+PROJECTS = [
+    path("new-project/", projects.project_new, name="project-new"),
+    path("new-project/estimate/", projects.project_estimate, name="project-estimate"),
+    path("projects/<slug:slug>/", projects.project_overview, name="project"),
+    path("projects/<slug:slug>/progress/", projects.project_live, name="project-live"),
+    path("projects/<slug:slug>/settings/", projects.project_settings, name="project-settings"),
+    path("projects/<slug:slug>/state/", projects.project_state, name="project-state"),
+    path("projects/<slug:slug>/members/", members.project_members, name="project-members"),
+    path("projects/<slug:slug>/members/<int:member_id>/role/", members.member_role, name="member-role"),
+    path("projects/<slug:slug>/members/<int:member_id>/remove/", members.member_remove, name="member-remove"),
+    path("projects/<slug:slug>/invites/<int:invite_id>/revoke/", members.invite_revoke, name="invite-revoke"),
+    path("projects/<slug:slug>/preferences/", imports.project_preferences, name="project-preferences"),
+    path("projects/<slug:slug>/imports/", imports.project_imports, name="project-imports"),
+    path("imports/<int:import_id>/", imports.import_detail, name="import-detail"),
+    path("imports/<int:import_id>/progress/", imports.import_live, name="import-live"),
+    path("imports/<int:import_id>/rejected.csv", imports.import_rejections, name="import-rejections"),
+]
+DATASETS = [
+    path("projects/<slug:slug>/datasets/", datasets.dataset_list, name="datasets"),
+    path("projects/<slug:slug>/datasets/preview/", datasets.freeze_preview, name="freeze-preview"),
+    path("datasets/<int:dataset_id>/", datasets.dataset_page, name="dataset"),
+    path("datasets/<int:dataset_id>/progress/", datasets.dataset_live, name="dataset-live"),
+    path(
+        "datasets/<int:dataset_id>/download/<slug:kind>/", datasets.dataset_download, name="dataset-download"
+    ),
+    path("datasets/<int:dataset_id>/delete/", datasets.dataset_delete, name="dataset-delete"),
+]
+RUNS = [
+    path("projects/<slug:slug>/runs/", runs.run_list, name="runs"),
+    path("projects/<slug:slug>/runs/new/", runs.run_new, name="run-new"),
+    path("projects/<slug:slug>/runs/new/parts/", runs.run_form_parts, name="run-form-parts"),
+    path("runs/<int:run_id>/", run_page.run_page, name="run"),
+    path("runs/<int:run_id>/live/", run_page.run_live, name="run-live"),
+    path("runs/<int:run_id>/results/", run_page.run_results, name="run-results"),
+    path("runs/<int:run_id>/log/", run_page.run_log, name="run-log"),
+    path("runs/<int:run_id>/data/", run_page.run_data, name="run-data"),
+    path("runs/<int:run_id>/model/", run_page.run_model, name="run-model"),
+    path("runs/<int:run_id>/cancel/", run_page.run_cancel, name="run-cancel"),
+    path("runs/<int:run_id>/resume/", run_page.run_resume, name="run-resume"),
+    path("runs/<int:run_id>/delete/", run_page.run_delete, name="run-delete"),
+]
+TOKENS = [
+    path("tokens/", tokens.token_list, name="tokens"),
+    path("tokens/<str:token_key>/revoke/", tokens.token_revoke, name="token-revoke"),
+]
+DESK: list[URLPattern] = [*PROJECTS, *DATASETS, *RUNS, *TOKENS]

@@ -1,0 +1,72 @@
+"""Forms of a project: new, and its settings."""
+
+from __future__ import annotations
+
+from django import forms
+
+from annotation.models import Project
+from annotation.models.project import DEFAULT_QUESTION
+from frontend.forms.strategies import strategy_choices
+
+
+class SettingsForm(forms.Form):
+    """What a project's settings are; the service says what may still change."""
+
+    name = forms.CharField(max_length=200, widget=forms.TextInput(attrs={"autocomplete": "off"}))
+    question = forms.CharField(
+        max_length=300,
+        initial=DEFAULT_QUESTION,
+        help_text="Asked above every comparison. Ask for the difference, not for the better answer.",
+    )
+    guidelines = forms.CharField(
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 10, "spellcheck": "true"}),
+        help_text="Markdown. Annotators open it with one key while they work.",
+    )
+    strategy = forms.ChoiceField(choices=strategy_choices, widget=forms.RadioSelect, initial="random")
+    k = forms.IntegerField(
+        label="k, rows per strong preference",
+        min_value=1,
+        max_value=64,
+        initial=2,
+        help_text="How many weaker partners each stronger preference should end up with.",
+    )
+    attempt_cap = forms.IntegerField(
+        label="Attempt cap",
+        min_value=1,
+        max_value=20,
+        initial=3,
+        help_text="Iterative only: an anchor is given up after k times this many comparisons.",
+    )
+    reuse = forms.BooleanField(
+        label="Reuse wins of partners",
+        required=False,
+        initial=True,
+        help_text="Iterative only: a partner that wins fills its own quota too: a third fewer labels.",
+    )
+    labels_per_comparison = forms.IntegerField(
+        label="Labels per comparison",
+        min_value=1,
+        max_value=25,
+        initial=1,
+        help_text="More than one lets you measure agreement, and costs that many times the work.",
+    )
+    lease_minutes = forms.IntegerField(
+        label="Lease time, minutes",
+        min_value=1,
+        max_value=1440,
+        initial=15,
+        help_text="A comparison somebody opened and left goes back to the queue after this long.",
+    )
+    holdout_percent = forms.IntegerField(
+        label="Held out, percent",
+        min_value=0,
+        max_value=50,
+        initial=10,
+        help_text="This share of the preferences is never trained on: evaluations use it. Fixed by content "
+        "hash at import, so that importing a file again agrees.",
+    )
+
+    @classmethod
+    def of(cls, project: Project) -> SettingsForm:
+        return cls(initial={name: getattr(project, name) for name in cls.base_fields})

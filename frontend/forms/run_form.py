@@ -1,0 +1,222 @@
+"""The new-run form: what was typed, the spec it makes, and errors beside the fields they belong to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.http import QueryDict
+from pydantic import ValidationError
+
+from frontend.forms.spec_fields import Section, SpecField, method_fields, sections
+from training.engine import catalog
+from training.engine.spec import RunSpec
+
+DEFAULT_PRESET = "tiny-cpu"
+Errors = dict[str, list[str]]
+
+
+@dataclass
+class RunForm:
+    """Values by path as they stand in the page: text as typed, flags as bools, lists as lists."""
+
+    values: dict[str, Any]
+    switched_on: set[str]
+    name: str = ""
+    dataset: str = ""
+    errors: Errors = field(default_factory=dict)
+
+    @classmethod
+    def from_spec(cls, spec: Mapping[str, Any], name: str = "", dataset: str = "") -> RunForm:
+        """A form showing a full spec: a preset, or an earlier run's."""
+        values: dict[str, Any] = {"method.slug": spec["method"]["slug"]}
+        switched_on = set()
+        for section in sections():
+            part = _at(spec, section.path)
+            if section.optional and part is not None:
+                switched_on.add(section.path)
+            for item in section.fields:
+                value = item.default if part is None else part[item.path.rpartition(".")[2]]
+                values[item.path] = _shown(item, value)
+        for item in method_fields(values["method.slug"]):
+            given = spec["method"]["params"].get(item.path.rpartition(".")[2], item.default)
+            values[item.path] = _shown(item, given)
+        return cls(values, switched_on, name, dataset)
+
+    @classmethod
+    def from_preset(cls, preset: str, name: str = "", dataset: str = "") -> RunForm:
+        entry = catalog.PRESETS.get(preset) or catalog.PRESETS[DEFAULT_PRESET]
+        return cls.from_spec(RunSpec.model_validate(entry.spec).model_dump(mode="json"), name, dataset)
+
+    @classmethod
+    def from_post(cls, data: QueryDict) -> RunForm:
+        """What was typed, kept as typed. A parameter another method had stays under its own name."""
+        slug = data.get("method.slug", "")
+        known = slug in catalog.METHODS
+        values: dict[str, Any] = {"method.slug": slug}
+        for item in (*_plain_fields(), *(method_fields(slug) if known else ())):
+            values[item.path] = _typed(item, data)
+        switched_on = {s.path for s in sections() if s.optional and data.get(f"{s.path}:on")}
+        return cls(values, switched_on, data.get("name", "").strip(), data.get("dataset", ""))
+
+    @property
+    def method(self) -> str:
+        return str(self.values["method.slug"])
+
+    def spec(self) -> dict[str, Any]:
+        """The spec the values make; text that is no number stays text, for pydantic to refuse by path."""
+        made: dict[str, Any] = {"name": self.name, "method": {"slug": self.method, "params": {}}}
+        for section in sections():
+            if section.optional and section.path not in self.switched_on:
+                _put(made, section.path, None)
+                continue
+            for item in section.fields:
+                _put(made, item.path, self._parsed(item))
+        if self.method in catalog.METHODS:
+            for item in method_fields(self.method):
+                _put(made, item.path, self._parsed(item))
+        return made
+
+    def is_valid(self) -> bool:
+        """Check the whole spec; fills `errors` by path."""
+        spec = self.spec()
+        self.errors = {}
+        if self.method not in catalog.METHODS:
+            self.errors["method.slug"] = ["Choose one of the methods."]
+            return False
+        self._check(catalog.method(self.method).params, spec["method"]["params"], "method.params.")
+        spec["method"]["params"] = {}
+        self._check(RunSpec, spec, "")
+        return not self.errors
+
+    def add_errors(self, fields: Mapping[str, Iterable[str]], otherwise: str = "") -> None:
+        """Errors a service raised, by path; those of no field here go to the top of the form."""
+        shown = set(self.values) | {"name", "dataset"} | {section.path for section in sections()}
+        for path, messages in fields.items():
+            place = path if path in shown else ""
+            self.errors.setdefault(place, []).extend(messages)
+        if not self.errors and otherwise:
+            self.errors[""] = [otherwise]
+
+    def rendered(self) -> list[dict[str, Any]]:
+        """The sections with their fields, values and errors, for the template."""
+        return [
+            {
+                "section": section,
+                "id": _html_id(section.path),
+                "on": section.path in self.switched_on,
+                "errors": self.errors.get(section.path, []),
+                "fields": [self._row(item) for item in section.fields],
+            }
+            for section in sections()
+        ]
+
+    def rendered_method(self) -> list[dict[str, Any]]:
+        if self.method not in catalog.METHODS:
+            return []
+        return [self._row(item) for item in method_fields(self.method)]
+
+    @property
+    def method_errors(self) -> list[str]:
+        return self.errors.get("method", []) + self.errors.get("method.slug", [])
+
+    @property
+    def form_errors(self) -> list[str]:
+        return self.errors.get("", [])
+
+    def as_json(self) -> str:
+        return json.dumps(self.spec(), indent=2, ensure_ascii=False)
+
+    def _row(self, item: SpecField) -> dict[str, Any]:
+        value = self.values.get(item.path, _shown(item, item.default))
+        return {
+            "field": item,
+            "id": _html_id(item.path),
+            "value": value,
+            "errors": self.errors.get(item.path, []),
+        }
+
+    def _parsed(self, item: SpecField) -> Any:
+        value = self.values.get(item.path, _shown(item, item.default))
+        if item.kind in ("flag", "many"):
+            return value
+        text = str(value).strip()
+        if not text and item.nullable:
+            return None
+        if item.kind == "whole":
+            return _number(text.replace(",", ""), int)
+        return _number(text, float) if item.kind == "number" else text
+
+    def _check(self, model: Any, value: Any, prefix: str) -> None:
+        try:
+            model.model_validate(value)
+        except ValidationError as invalid:
+            for error in invalid.errors():
+                path = prefix + ".".join(str(part) for part in error["loc"])
+                self.errors.setdefault(self._nearest(path), []).append(_words(error["msg"]))
+
+    def _nearest(self, path: str) -> str:
+        """The field or section an error's path belongs to: the path itself or what stands above it."""
+        places = set(self.values) | {section.path for section in sections()}
+        while path and path not in places:
+            path = path.rpartition(".")[0]
+        return path
+
+
+def _plain_fields() -> list[SpecField]:
+    return [item for section in sections() for item in section.fields]
+
+
+def _typed(item: SpecField, data: QueryDict) -> Any:
+    if item.kind == "flag":
+        return item.path in data
+    if item.kind == "many":
+        return data.getlist(item.path)
+    return data.get(item.path, _shown(item, item.default))
+
+
+def _shown(item: SpecField, value: Any) -> Any:
+    if item.kind == "flag":
+        return bool(value)
+    if item.kind == "many":
+        return list(value)
+    if value is None:
+        return ""
+    return f"{value:.12g}" if isinstance(value, float) else str(value)
+
+
+def _number(text: str, kind: type[int] | type[float]) -> Any:
+    try:
+        return kind(text)
+    except ValueError:
+        return text
+
+
+def _words(message: str) -> str:
+    cleaned = message.removeprefix("Value error, ").removeprefix("Input should be ")
+    if cleaned != message and message.startswith("Input should be"):
+        cleaned = f"must be {cleaned}"
+    return (cleaned[:1].upper() + cleaned[1:]).replace("unable to parse string as an integer", "").strip(", ")
+
+
+def _at(spec: Mapping[str, Any], path: str) -> Any:
+    value: Any = spec
+    for part in path.split("."):
+        value = value[part]
+    return value
+
+
+def _put(spec: dict[str, Any], path: str, value: Any) -> None:
+    *above, last = path.split(".")
+    for part in above:
+        spec = spec.setdefault(part, {})
+    spec[last] = value
+
+
+def _html_id(path: str) -> str:
+    return "f-" + path.replace(".", "-")
+
+
+__all__ = ["DEFAULT_PRESET", "RunForm", "Section"]

@@ -1,0 +1,85 @@
+"""What the run page plots: which metrics stand in one plot, its title and its units."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Points = Sequence[Sequence[float]]
+
+
+@dataclass(frozen=True)
+class Plot:
+    """Curves over optimizer steps; those a run has not logged are left out."""
+
+    id: str
+    title: str
+    unit: str
+    series: tuple[tuple[str, str], ...]  # metric, words
+    about: str = ""
+
+
+PLOTS = (
+    Plot("loss", "Loss", "nats", (("loss", "training loss"),)),
+    Plot(
+        "margins",
+        "Reward margins",
+        "β·nats",
+        (
+            ("rewards/margins", "margin of the strong preference"),
+            ("pop/weak_margin", "weak margin (target policy)"),
+        ),
+        "Chosen minus rejected, as implicit rewards. DPO-PoP asks the first to exceed the second.",
+    ),
+    Plot(
+        "accuracy",
+        "Accuracy",
+        "share of rows",
+        (("rewards/accuracies", "margin above 0"),),
+        "On training rows, as they come.",
+    ),
+    Plot(
+        "shares",
+        "Weak margins cut",
+        "share of rows",
+        (("pop/zero_share", "at 0 or below"), ("pop/clip_share", "at M_max")),
+        "Cut margins carry no difference: all at 0 is plain DPO, all at M_max a constant margin.",
+    ),
+    Plot(
+        "drift",
+        "Target drift",
+        "‖θ̂ − θ₀‖ / ‖θ − θ₀‖",
+        (("pop/drift_ratio", "target against policy"),),
+        "How far the target policy has followed the policy.",
+    ),
+    Plot(
+        "rewards",
+        "Implicit rewards",
+        "β·nats",
+        (("rewards/chosen", "chosen"), ("rewards/rejected", "rejected")),
+        "Both may fall: only their difference is trained.",
+    ),
+    Plot("rate", "Learning rate", "per step", (("learning_rate", "learning rate"),)),
+    Plot("gradient", "Gradient norm", "before clipping", (("grad_norm", "gradient norm"),)),
+)
+
+
+def curves(metrics: Mapping[str, Points]) -> list[dict[str, Any]]:
+    """The plots that have data, as the page's script reads them."""
+    return [made for plot in PLOTS if (made := _curve(plot, metrics))["series"]]
+
+
+def _curve(plot: Plot, metrics: Mapping[str, Points]) -> dict[str, Any]:
+    return {
+        "id": plot.id,
+        "title": plot.title,
+        "about": plot.about,
+        "x": "optimizer step",
+        "y": plot.unit,
+        "series": [
+            {"name": words, "kind": "line", "points": metrics[name]}
+            for name, words in plot.series
+            if metrics.get(name)
+        ],
+    }

@@ -1,0 +1,91 @@
+"""What a run is doing, in the words of its page: stages, the newest progress, the newest metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import nh3
+from django.db.models import QuerySet
+from django.utils.safestring import SafeString, mark_safe
+from markdown_it import MarkdownIt
+
+from training.artifacts import Artifact
+from training.models import Run, RunEvent
+
+STAGES = {
+    "sft": "SFT warm-up",
+    "reference": "Reference scores",
+    "train": "Training",
+    "evaluate": "Evaluation",
+    "save": "Saving",
+}
+TILES = {
+    "loss": "Loss, nats",
+    "rewards/accuracies": "Accuracy",
+    "rewards/margins": "Margin, β·nats",
+    "pop/weak_margin": "Weak margin, β·nats",
+    "learning_rate": "Learning rate",
+    "grad_norm": "Gradient norm",
+}
+MAX_CARD_BYTES = 200_000
+
+
+@dataclass(frozen=True)
+class Stage:
+    title: str
+    state: str  # done, now or next
+
+
+@dataclass(frozen=True)
+class Tile:
+    title: str
+    value: Any
+
+
+@dataclass(frozen=True)
+class StageProgress:
+    title: str
+    done: int
+    total: int
+    rate: float | None
+
+
+def stages(run: Run) -> list[Stage]:
+    """The way through a run; the warm-up only where a tiny model is made."""
+    names = [name for name in STAGES if name != "sft" or run.spec.get("model", {}).get("base") == "tiny"]
+    at = names.index(run.stage) if run.stage in names else -1
+    if run.state == Run.State.QUEUED:
+        at = -1
+    return [
+        Stage(STAGES[name], "done" if index < at else "now" if index == at else "next")
+        for index, name in enumerate(names)
+    ]
+
+
+def tiles(run: Run) -> list[Tile]:
+    return [
+        Tile(title, run.latest[name]) for name, title in TILES.items() if run.latest.get(name) is not None
+    ]
+
+
+def stage_progress(events: QuerySet[RunEvent], run: Run) -> StageProgress | None:
+    """The newest progress line, if it is of the stage the run is in and says how much there is."""
+    latest = events.order_by("-seq").values_list("data", flat=True).first()
+    if not latest or latest.get("stage") != run.stage or not latest.get("total"):
+        return None
+    title = STAGES.get(run.stage, run.stage)
+    return StageProgress(title, latest["done"], latest["total"], latest.get("rate"))
+
+
+def model_card(files: Sequence[Artifact]) -> SafeString:
+    """The model's README.md as clean HTML; empty when there is none. Its YAML head is for the Hub."""
+    found = next((file for file in files if file.name.endswith("model/README.md")), None)
+    if found is None or found.size > MAX_CARD_BYTES:
+        return SafeString("")
+    text = b"".join(found.chunks()).decode(errors="replace")
+    if text.startswith("---\n"):
+        text = text.partition("\n---\n")[2]
+    html = MarkdownIt("commonmark").enable("table").render(text)
+    return mark_safe(nh3.clean(html))  # noqa: S308 - nh3 leaves no script and no handler

@@ -1,0 +1,90 @@
+"""Ready-made commands with real ids: what a page shows can be done from a script."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from django.http import HttpRequest
+
+from annotation.models import PopDataset
+from frontend.forms.run_form import RunForm
+from training.models import Run
+
+
+@dataclass(frozen=True)
+class Snippet:
+    id: str
+    title: str
+    code: str
+
+
+def base_url(request: HttpRequest) -> str:
+    return request.build_absolute_uri("/").rstrip("/")
+
+
+def dataset_snippets(request: HttpRequest, dataset: PopDataset) -> list[Snippet]:
+    url = f"{base_url(request)}/api/v1/datasets/{dataset.pk}/download"
+    name = f"pop-{dataset.pk}"
+    curl = f'curl -fH "Authorization: Token $POP_TOKEN" \\\n  "{url}?format=jsonl" -o {name}.jsonl'
+    python = (
+        "import os, requests\n\n"
+        "answer = requests.get(\n"
+        f'    "{url}",\n'
+        '    params={"format": "parquet"},\n'
+        '    headers={"Authorization": f"Token {os.environ[\'POP_TOKEN\']}"},\n'
+        "    timeout=600,\n"
+        ")\n"
+        "answer.raise_for_status()\n"
+        f'open("{name}.parquet", "wb").write(answer.content)'
+    )
+    load = (
+        "from datasets import load_dataset\n\n"
+        f'rows = load_dataset("json", data_files="{name}.jsonl", split="train")\n'
+        'training = rows.filter(lambda row: row["split"] == "train")'
+    )
+    return [
+        Snippet("curl", "Download with curl", curl),
+        Snippet("python", "Download with Python", python),
+        Snippet("load", "Read it with datasets", load),
+    ]
+
+
+def run_snippets(request: HttpRequest, form: RunForm, dataset: PopDataset | None) -> list[Snippet]:
+    """The form as a spec, as one API call, and as the engine's own command."""
+    spec = form.spec()
+    pk = dataset.pk if dataset else 0
+    body = json.dumps({"dataset": pk, "name": form.name, "spec": spec}, ensure_ascii=False, indent=2)
+    api = (
+        f'curl -fH "Authorization: Token $POP_TOKEN" -H "Content-Type: application/json" \\\n'
+        f"  {base_url(request)}/api/v1/runs/ -d @- <<'JSON'\n{body}\nJSON"
+    )
+    path = base_url(request) + "/api/v1" + f"/datasets/{pk}/download?format=canonical"
+    engine = (
+        "mkdir -p run/dataset  # spec.json goes into run/\n"
+        f'curl -fH "Authorization: Token $POP_TOKEN" "{path}" -o dataset.zip\n'
+        "unzip -j dataset.zip -d run/dataset\n"
+        "python -m training.engine train run"
+    )
+    return [
+        Snippet("spec", "spec.json", json.dumps(spec, ensure_ascii=False, indent=2)),
+        Snippet("api", "Launch by API", api),
+        Snippet("engine", "Train without a server", engine),
+    ]
+
+
+def model_snippets(request: HttpRequest, run: Run) -> list[Snippet]:
+    folder = f"run-{run.pk}-{run.method}"
+    url = base_url(request) + f"/api/v1/runs/{run.pk}/model"
+    fetch = f'curl -fH "Authorization: Token $POP_TOKEN" {url} | tar -x'
+    load = (
+        "from transformers import AutoModelForCausalLM, AutoTokenizer\n\n"
+        f'model = AutoModelForCausalLM.from_pretrained("{folder}")\n'
+        f'tokenizer = AutoTokenizer.from_pretrained("{folder}")\n'
+        'prompt = [{"role": "user", "content": "How do I undo my last git commit?"}]\n'
+        "inputs = tokenizer.apply_chat_template(\n"
+        '    prompt, add_generation_prompt=True, return_tensors="pt", return_dict=True\n'
+        ")\n"
+        "print(tokenizer.decode(model.generate(**inputs, max_new_tokens=200)[0]))"
+    )
+    return [Snippet("fetch", "Download by API", fetch), Snippet("use", "Load it", load)]

@@ -1,0 +1,170 @@
+// The run page's plots: data from the page's own endpoint, drawn by Plotly, each with a table beside it.
+
+const root = document.getElementById("plots");
+const SERIES = ["--series-1", "--series-2", "--series-3", "--series-4"];
+const TABLE_ROWS = 100;
+let latest = [];
+let shownStep = null;
+
+/** A custom property as a colour Plotly understands: the browser resolves light-dark(). */
+function colour(name) {
+  const probe = document.createElement("span");
+  probe.style.color = `var(${name})`;
+  document.body.append(probe);
+  const found = getComputedStyle(probe).color;
+  probe.remove();
+  return found;
+}
+
+function axis(title, ink, grid, more = {}) {
+  return {
+    title: { text: title, font: { size: 12, color: ink }, standoff: 10 },
+    tickfont: { size: 11, color: ink }, gridcolor: grid, linecolor: grid, zerolinecolor: grid,
+    automargin: true, fixedrange: true, ...more,
+  };
+}
+
+function layout(plot) {
+  const ink = colour("--ink-2");
+  const grid = colour("--line");
+  const surface = colour("--surface");
+  const made = {
+    margin: { l: 48, r: 12, t: 8, b: 40 }, height: 260, autosize: true,
+    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
+    font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: ink },
+    hovermode: "x unified", hoverlabel: { bgcolor: surface, bordercolor: grid, font: { color: colour("--ink") } },
+    showlegend: plot.series.length > 1, legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, font: { size: 12 } },
+    xaxis: axis(plot.x, ink, grid), yaxis: axis(plot.y, ink, grid, plot.yrange ? { range: plot.yrange } : {}),
+    bargap: 0.04,
+  };
+  if (plot.y2) made.yaxis2 = axis(plot.y2, ink, grid, { overlaying: "y", side: "right", showgrid: false, rangemode: "tozero" });
+  return made;
+}
+
+function traces(plot) {
+  return plot.series.map((series, index) => {
+    const x = series.points.map((point) => point[0]);
+    const y = series.points.map((point) => point[1]);
+    const tone = colour(SERIES[index % SERIES.length]);
+    if (series.kind === "bar") {
+      return { type: "bar", name: series.name, x, y, width: series.width, yaxis: "y2", marker: { color: colour("--series-bar") }, hovertemplate: "%{y:,}" };
+    }
+    const few = x.length < 25;
+    return {
+      type: "scatter", mode: few ? "lines+markers" : "lines", name: series.name, x, y,
+      line: { color: tone, width: 2, dash: index % 2 ? "dash" : "solid" }, marker: { size: 5 }, hovertemplate: "%{y:.4g}",
+    };
+  });
+}
+
+function element(name, className, text) {
+  const made = document.createElement(name);
+  if (className) made.className = className;
+  if (text) made.textContent = text;
+  return made;
+}
+
+function figureOf(plot) {
+  let figure = document.getElementById(`plot-${plot.id}`);
+  if (figure) return figure;
+  figure = element("figure", "plot card");
+  figure.id = `plot-${plot.id}`;
+  const caption = element("figcaption", "plot__caption");
+  caption.append(element("h3", "", plot.title), element("span", "muted small", plot.y));
+  const canvas = element("div", "plot__canvas");
+  canvas.setAttribute("role", "img");
+  const table = element("details", "more plot__table");
+  table.append(element("summary", "", "Data table"), element("div", "table-wrap"));
+  table.addEventListener("toggle", () => fillTable(figure));
+  figure.append(caption, canvas, ...(plot.about ? [element("p", "plot__about muted small", plot.about)] : []), table);
+  (plot.wide ? document.getElementById("margin-accuracy") ?? root : root).append(figure);
+  return figure;
+}
+
+function fillTable(figure) {
+  const details = figure.querySelector("details");
+  const plot = latest.find((one) => `plot-${one.id}` === figure.id);
+  if (!details.open || !plot) return;
+  const rows = new Map();
+  plot.series.forEach((series, index) => series.points.forEach(([x, y]) => {
+    if (!rows.has(x)) rows.set(x, Array(plot.series.length).fill(null));
+    rows.get(x)[index] = y;
+  }));
+  const sorted = [...rows].sort((a, b) => a[0] - b[0]);
+  const stride = Math.ceil(sorted.length / TABLE_ROWS);
+  const kept = sorted.filter((_, index) => index % stride === 0 || index === sorted.length - 1);
+  const table = element("table", "table");
+  const caption = element("caption", "visually-hidden", `${plot.title}, ${plot.y}, by ${plot.x}`);
+  const head = element("tr");
+  for (const name of [plot.x, ...plot.series.map((series) => series.name)]) {
+    const cell = element("th", "num", name);
+    cell.scope = "col";
+    head.append(cell);
+  }
+  const body = element("tbody");
+  for (const [x, values] of kept) {
+    const row = element("tr");
+    for (const value of [x, ...values]) row.append(element("td", "num", value === null ? "–" : Number(value.toPrecision(4)).toString()));
+    body.append(row);
+  }
+  const thead = element("thead");
+  thead.append(head);
+  table.append(caption, thead, body);
+  const wrap = details.querySelector(".table-wrap");
+  wrap.tabIndex = 0;
+  wrap.setAttribute("role", "region");
+  wrap.setAttribute("aria-label", `Data of ${plot.title}`);
+  wrap.replaceChildren(table);
+}
+
+function describe(plot) {
+  const ends = plot.series.filter((series) => series.kind !== "bar" && series.points.length).map((series) => {
+    const [x, y] = series.points.at(-1);
+    return `${series.name} ${Number(y.toPrecision(3))} at ${plot.x} ${Number(x.toPrecision(3))}`;
+  });
+  return `${plot.title}, ${plot.y}. Latest: ${ends.join("; ")}. The data table below has the values.`;
+}
+
+async function draw(plots) {
+  latest = plots;
+  root.querySelector("[data-empty]")?.toggleAttribute("hidden", plots.some((plot) => !plot.wide));
+  for (const plot of plots) {
+    if (plot.wide && !document.getElementById("margin-accuracy")) continue;
+    const figure = figureOf(plot);
+    const canvas = figure.querySelector(".plot__canvas");
+    canvas.setAttribute("aria-label", describe(plot));
+    await window.Plotly.react(canvas, traces(plot), layout(plot), { displayModeBar: false, responsive: true });
+    fillTable(figure);
+  }
+}
+
+async function refresh() {
+  const answer = await fetch(root.dataset.url, { headers: { Accept: "application/json" } });
+  if (answer.ok) await draw((await answer.json()).plots);
+}
+
+function changed() {
+  const live = document.getElementById("run-live");
+  const now = `${live?.dataset.step} ${live?.dataset.state} ${Boolean(document.getElementById("margin-accuracy"))}`;
+  if (now === shownStep) return;
+  shownStep = now;
+  refresh().catch(() => { shownStep = null; });
+}
+
+/** The log stays at its end while somebody reads the end. */
+function followLog(event) {
+  const log = event.target;
+  if (log.id !== "log") return;
+  if (event.type === "htmx:beforeSwap") log.dataset.atEnd = String(log.scrollHeight - log.scrollTop - log.clientHeight < 24);
+  else if (log.dataset.atEnd !== "false") log.scrollTop = log.scrollHeight;
+}
+
+if (root) {
+  document.addEventListener("htmx:beforeSwap", followLog);
+  document.addEventListener("htmx:afterSwap", followLog);
+  document.addEventListener("htmx:afterSettle", changed);
+  const redraw = () => draw(latest);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+  new MutationObserver(redraw).observe(document.documentElement, { attributeFilter: ["data-theme"] });
+  changed();
+}

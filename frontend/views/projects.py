@@ -1,0 +1,123 @@
+"""A project from its manager's side: create it, see how it stands, change it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from annotation import rules
+from annotation.errors import DomainError
+from annotation.models import Project
+from annotation.selectors import datasets as dataset_selectors
+from annotation.selectors import funnel
+from annotation.selectors import imports as import_selectors
+from annotation.selectors import progress as progress_selectors
+from annotation.services import projects
+from frontend import desk
+from frontend.forms.project_form import SettingsForm
+from frontend.forms.strategies import labels_estimate
+from training.selectors import runs as run_selectors
+
+MOVES: dict[str, tuple[Any, str]] = {
+    "pause": (projects.pause, "Paused: annotators get no more comparisons until you reopen it."),
+    "reopen": (projects.reopen, "Open again: annotators get comparisons."),
+    "archive": (projects.archive, "Archived. Nothing was deleted; you can reopen it."),
+}
+
+
+@desk.page
+@require_http_methods(["GET", "POST"])
+def project_new(request: HttpRequest) -> HttpResponse:
+    user = desk.person(request)
+    rules.check_create_project(user)
+    form = SettingsForm(request.POST or None)
+    status = 200
+    if request.method == "POST":
+        status = 422
+        if form.is_valid():
+            try:
+                made = projects.create(by=user, at=timezone.now(), **form.cleaned_data)
+                return redirect("project-imports", slug=made.slug)
+            except DomainError as error:
+                desk.show_refusal(form, error)
+    context = {"form": form, "estimate": labels_estimate(request.POST or {})}
+    return render(request, "frontend/project_new.html", context, status=status)
+
+
+@desk.page
+@require_safe
+def project_estimate(request: HttpRequest) -> HttpResponse:
+    """HTMX: about how many labels the settings typed so far will need."""
+    rules.check_create_project(desk.person(request))
+    return render(request, "frontend/parts/labels_estimate.html", {"estimate": labels_estimate(request.GET)})
+
+
+@desk.page
+@require_safe
+def project_overview(request: HttpRequest, slug: str) -> HttpResponse:
+    project = desk.managed(request, slug)
+    return render(request, "frontend/project.html", _overview(request, project))
+
+
+@desk.page
+@require_safe
+def project_live(request: HttpRequest, slug: str) -> HttpResponse:
+    """HTMX, every few seconds: the part of the overview that moves."""
+    project = desk.managed(request, slug)
+    return render(request, "frontend/project_live.html", _overview(request, project))
+
+
+@desk.page
+@require_http_methods(["GET", "POST"])
+def project_settings(request: HttpRequest, slug: str) -> HttpResponse:
+    project = desk.managed(request, slug)
+    form = SettingsForm(request.POST) if request.method == "POST" else SettingsForm.of(project)
+    status = 200
+    if request.method == "POST":
+        status = 422
+        if form.is_valid():
+            try:
+                projects.update(
+                    project=project, by=desk.person(request), at=timezone.now(), **form.cleaned_data
+                )
+                desk.say(request, "Saved.")
+                return redirect("project-settings", slug=project.slug)
+            except DomainError as error:
+                desk.show_refusal(form, error)
+    context = {"project": project, "tab": "settings", "form": form}
+    return render(request, "frontend/project_settings.html", context, status=status)
+
+
+@desk.page
+@require_POST
+def project_state(request: HttpRequest, slug: str) -> HttpResponse:
+    """Pause, reopen or archive."""
+    project = desk.managed(request, slug)
+    move, done = MOVES.get(request.POST.get("to", ""), (None, ""))
+    if move is None:
+        return HttpResponse("Choose pause, reopen or archive.", status=422)
+    desk.tell(request, lambda: move(project=project, by=desk.person(request), at=timezone.now()), done)
+    return redirect("project-settings", slug=project.slug)
+
+
+def _overview(request: HttpRequest, project: Project) -> dict[str, Any]:
+    user = desk.person(request)
+    now = timezone.now()
+    runs = run_selectors.of_project(user, project).select_related("dataset")[:5]
+    return {
+        "project": project,
+        "tab": "overview",
+        "funnel": funnel.of_project(user, project),
+        "progress": progress_selectors.of_project(user, project, now),
+        "imports": import_selectors.of_project(user, project)[:3],
+        "datasets": dataset_selectors.of_project(user, project)[:3],
+        "runs": runs,
+        "missing": desk.missing_queues(
+            "default", *(["gpu"] if any(r.state == "queued" for r in runs) else [])
+        ),
+        "now": now,
+    }

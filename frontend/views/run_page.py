@@ -1,0 +1,159 @@
+"""One run: its state while it trains, its curves, its log, its results, and what can be done with it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
+
+from frontend import desk
+from frontend.evaluations import margin_accuracy, reports
+from frontend.plots import curves
+from frontend.run_state import model_card, stage_progress, stages, tiles
+from frontend.snippets import model_snippets
+from training import rules
+from training.engine import catalog
+from training.models import Run
+from training.selectors import runs as selectors
+from training.services import runs
+
+LIVE = {Run.State.QUEUED, Run.State.RUNNING, Run.State.CANCELLING}
+
+
+@desk.page
+@require_safe
+def run_page(request: HttpRequest, run_id: int) -> HttpResponse:
+    run = _run(request, run_id)
+    spec = json.dumps(run.spec, indent=2, ensure_ascii=False)
+    context = {"spec": spec, **_live_context(request, run), **_results_context(request, run)}
+    return render(request, "frontend/run.html", context)
+
+
+@desk.page
+@require_safe
+def run_live(request: HttpRequest, run_id: int) -> HttpResponse:
+    """HTMX, every two seconds: state, progress, latest metrics, warnings. Says when the run has ended."""
+    run = _run(request, run_id)
+    response = render(request, "frontend/run_live.html", _live_context(request, run))
+    if run.state not in LIVE:
+        response["HX-Trigger"] = "run-ended"
+    return response
+
+
+@desk.page
+@require_safe
+def run_results(request: HttpRequest, run_id: int) -> HttpResponse:
+    """HTMX: the evaluations, the model and its card."""
+    run = _run(request, run_id)
+    context = {"project": run.project, "run": run, **_results_context(request, run)}
+    return render(request, "frontend/run_results.html", context)
+
+
+@desk.page
+@require_safe
+def run_log(request: HttpRequest, run_id: int) -> HttpResponse:
+    """HTMX: the last lines of the engine's log. Status 286 tells htmx to stop asking."""
+    run = _run(request, run_id)
+    log = selectors.log_tail(desk.person(request), run, lines=200)
+    return render(request, "frontend/run_log.html", {"log": log}, status=200 if run.state in LIVE else 286)
+
+
+@desk.page
+@require_safe
+def run_data(request: HttpRequest, run_id: int) -> JsonResponse:
+    """The plots' data: curves of the metrics, and the margin–accuracy plot once it is there."""
+    run = _run(request, run_id)
+    user = desk.person(request)
+    margin_plot = margin_accuracy(selectors.evaluations(user, run))
+    return JsonResponse({"plots": [*curves(selectors.curves(user, run)), *margin_plot]})
+
+
+@desk.page
+@require_safe
+def run_model(request: HttpRequest, run_id: int) -> StreamingHttpResponse:
+    """The trained model as a tar file."""
+    archive = selectors.model_archive(desk.person(request), _run(request, run_id))
+    response = StreamingHttpResponse(archive.chunks, content_type="application/x-tar")
+    response["Content-Length"] = str(archive.size)
+    response["Content-Disposition"] = f'attachment; filename="{archive.filename}"'
+    return response
+
+
+@desk.page
+@require_POST
+def run_cancel(request: HttpRequest, run_id: int) -> HttpResponse:
+    run = _run(request, run_id)
+    desk.tell(
+        request,
+        lambda: runs.cancel(run=run, by=desk.person(request), at=timezone.now()),
+        "Cancelling: the run stops after a checkpoint.",
+    )
+    return redirect("run", run_id=run.pk)
+
+
+@desk.page
+@require_POST
+def run_resume(request: HttpRequest, run_id: int) -> HttpResponse:
+    run = _run(request, run_id)
+    desk.tell(
+        request,
+        lambda: runs.resume(run=run, by=desk.person(request), at=timezone.now()),
+        "Queued again: it goes on from its checkpoint.",
+    )
+    return redirect("run", run_id=run.pk)
+
+
+@desk.page
+@require_POST
+def run_delete(request: HttpRequest, run_id: int) -> HttpResponse:
+    run = _run(request, run_id)
+    gone = desk.tell(
+        request,
+        lambda: runs.delete(run=run, by=desk.person(request), at=timezone.now()),
+        f"“{run}” is deleted.",
+    )
+    return redirect("runs", slug=run.project.slug) if gone else redirect("run", run_id=run.pk)
+
+
+def _run(request: HttpRequest, run_id: int) -> Run:
+    return selectors.get(desk.person(request), run_id)
+
+
+def _live_context(request: HttpRequest, run: Run) -> dict[str, Any]:
+    user = desk.person(request)
+    live = run.state in LIVE
+    return {
+        "project": run.project,
+        "tab": "runs",
+        "run": run,
+        "live": live,
+        "method": catalog.METHODS.get(run.method),
+        "resumable": rules.can_resume(user, run),
+        "missing": desk.missing_queues("gpu") if run.state == Run.State.QUEUED else [],
+        "latest": tiles(run),
+        "stages": stages(run),
+        "stage_progress": stage_progress(selectors.events(user, run, kinds=["progress"]), run)
+        if live
+        else None,
+    }
+
+
+def _results_context(request: HttpRequest, run: Run) -> dict[str, Any]:
+    """Evaluations and model; nothing of it is looked for while the run is live."""
+    if run.state in LIVE:
+        return {}
+    user = desk.person(request)
+    found = list(selectors.evaluations(user, run))
+    files = selectors.model_files(user, run)
+    return {
+        "reports": reports(found),
+        "has_margin_plot": bool(margin_accuracy(found)),
+        "files": files,
+        "archive_size": sum(file.size for file in files),
+        "card": model_card(files),
+        "snippets": model_snippets(request, run),
+    }

@@ -1,0 +1,138 @@
+"""Training runs: the list, and the form that launches one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from annotation.errors import DomainError, Invalid
+from annotation.models import PopDataset, Project
+from annotation.selectors import datasets as dataset_selectors
+from frontend import desk
+from frontend.forms.run_form import DEFAULT_PRESET, RunForm
+from frontend.snippets import run_snippets
+from training.engine import catalog
+from training.selectors import runs as selectors
+from training.services import runs
+
+
+@desk.page
+@require_safe
+def run_list(request: HttpRequest, slug: str) -> HttpResponse:
+    user = desk.person(request)
+    project = desk.managed(request, slug)
+    rows = selectors.of_project(user, project).select_related("dataset", "created_by")
+    context = {
+        "project": project,
+        "tab": "runs",
+        "page": desk.pages(request, rows),
+        "has_dataset": _frozen(request, project).exists(),
+        "missing": desk.missing_queues("gpu"),
+    }
+    return render(request, "frontend/runs.html", context)
+
+
+@desk.page
+@require_http_methods(["GET", "POST"])
+def run_new(request: HttpRequest, slug: str) -> HttpResponse:
+    """The form: a preset fills it, the spec checks it, the service launches."""
+    project = desk.managed(request, slug)
+    form = _form(request)
+    status = 200
+    if request.method == "POST":
+        run = _launch(request, project, form)
+        if run is not None:
+            return redirect("run", run_id=run.pk)
+        status = 422
+    return render(request, "frontend/run_new.html", _context(request, project, form), status=status)
+
+
+@desk.page
+@require_POST
+def run_form_parts(request: HttpRequest, slug: str) -> HttpResponse:
+    """HTMX: the chosen method's parameters and the spec as it would be sent, with what was typed kept."""
+    project = desk.managed(request, slug)
+    form = RunForm.from_post(request.POST)
+    part = "frontend/run_method.html" if "method" in request.GET else "frontend/run_form_parts.html"
+    return render(request, part, _context(request, project, form))
+
+
+def _form(request: HttpRequest) -> RunForm:
+    """What was typed; or a preset; or the spec of an earlier run that is to be varied."""
+    if request.method == "POST":
+        return RunForm.from_post(request.POST)
+    dataset = request.GET.get("dataset", "")
+    source = request.GET.get("like", "")
+    if source.isdigit():
+        run = selectors.get(desk.person(request), int(source))
+        return RunForm.from_spec(run.spec, dataset=dataset or str(run.dataset_id))
+    return RunForm.from_preset(request.GET.get("preset", DEFAULT_PRESET), dataset=dataset)
+
+
+def _launch(request: HttpRequest, project: Project, form: RunForm) -> Any:
+    """The run, or None with the reasons in the form."""
+    form.is_valid()
+    dataset = _frozen(request, project).filter(pk=_number(form.dataset)).first()
+    if dataset is None:
+        form.errors["dataset"] = ["Choose a frozen dataset."]
+    if form.errors or dataset is None:
+        return None
+    try:
+        return runs.launch(
+            dataset=dataset, spec=form.spec(), by=desk.person(request), at=timezone.now(), name=form.name
+        )
+    except Invalid as error:
+        form.add_errors(error.fields, error.message)
+    except DomainError as error:
+        form.add_errors({}, error.message)
+    return None
+
+
+def _frozen(request: HttpRequest, project: Project) -> Any:
+    rows = dataset_selectors.of_project(desk.person(request), project)
+    return rows.filter(state=PopDataset.State.FROZEN)
+
+
+def _context(request: HttpRequest, project: Project, form: RunForm) -> dict[str, Any]:
+    frozen = list(_frozen(request, project))
+    chosen = next((d for d in frozen if str(d.pk) == form.dataset), frozen[0] if frozen else None)
+    if chosen is not None:
+        form.dataset = str(chosen.pk)
+    return {
+        "project": project,
+        "tab": "runs",
+        "form": form,
+        "datasets": frozen,
+        "chosen": chosen,
+        "methods": catalog.METHODS.values(),
+        "method": catalog.METHODS.get(form.method),
+        "presets": catalog.PRESETS.values(),
+        "preset": request.GET.get("preset", DEFAULT_PRESET),
+        "estimate": _estimate(form, chosen),
+        "snippets": run_snippets(request, form, chosen),
+        "missing": desk.missing_queues("gpu"),
+    }
+
+
+def _estimate(form: RunForm, dataset: PopDataset | None) -> dict[str, int] | None:
+    """Optimizer steps the form would take, or None while its numbers are not numbers."""
+    method = catalog.METHODS.get(form.method)
+    if dataset is None or method is None:
+        return None
+    spec = form.spec()["training"]
+    epochs, per_step = spec["epochs"], spec["rows_per_step"]
+    if not isinstance(epochs, float) or not isinstance(per_step, int) or per_step < 1 or epochs <= 0:
+        return None
+    held_out = dataset.manifest.get("counts", {}).get("heldout_preferences", 0)
+    rows = dataset.preference_count - held_out
+    if method.pop_rows:
+        rows = dataset.row_count - dataset.heldout_row_count
+    return {"rows": rows, "steps": max(1, round(epochs * rows / per_step))}
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
