@@ -21,7 +21,7 @@ class HashedStatic(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
     manifest_strict = False
     patterns = (
         *CompressedManifestStaticFilesStorage.patterns,
-        ("frontend/js/*.js", ((r"""(?P<matched>from\s+["'](?P<url>\./.*?)["'])""", 'from "%(url)s"'),)),
+        ("frontend/js/*.js", ((r"""(?P<matched>from\s+["'](?P<url>\.{1,2}/.*?)["'])""", 'from "%(url)s"'),)),
     )
 
     def stored_name(self, name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -97,6 +98,11 @@ def totals(user: User, project: Project) -> Totals:
     """The two numbers an annotator sees after each answer: one query besides the check."""
     rules.check_view(user, project)
     return _totals(project, {pool.split: pool for pool in Pool.objects.filter(project=project)})
+
+
+def totals_from(project: Project, pools: Iterable[Pool]) -> Totals:
+    """The same for a list of projects whose pools were fetched together: no query."""
+    return _totals(project, {pool.split: pool for pool in pools})
 
 
 def mine(user: User, project: Project, at: datetime) -> Mine:
