@@ -1,8 +1,9 @@
-"""The base model: `tiny`, a folder, or a Hugging Face id. Weights come from safetensors; no remote code runs."""
+"""The base model: `tiny`, a folder, or a Hugging Face id. Only safetensors are read; no remote code runs."""
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,8 +27,8 @@ class Base:
     warmed: bool
 
 
-def open_base(spec: RunSpec, run_dir: Path) -> Base:
-    """Load or build the base model of a run.
+def open_base(spec: RunSpec, run_dir: Path, texts: Iterable[str]) -> Base:
+    """Load or build the base model of a run; a new `tiny` learns its tokens from `texts`.
 
     Raises:
         ModelError: it cannot be found or loaded.
@@ -38,7 +39,7 @@ def open_base(spec: RunSpec, run_dir: Path) -> Base:
     if (run_dir / "base").is_dir():
         model, tokenizer = _pretrained(str(run_dir / "base"), None, torch.float32)
         return Base(model, tokenizer, warmed=True)
-    tokenizer = tiny.tokenizer()
+    tokenizer = tiny.tokenizer(texts, spec.model.tiny.vocabulary)
     model = tiny.model(
         spec.model.tiny,
         vocabulary=len(tokenizer),
@@ -51,7 +52,7 @@ def open_base(spec: RunSpec, run_dir: Path) -> Base:
 
 
 def keep(base: Base, run_dir: Path) -> None:
-    """Store a warmed `tiny` under RUN_DIR/base, whole or not at all, so that a resume starts from the same one."""
+    """Store a warmed `tiny` under RUN_DIR/base, whole or not at all: a resume starts from the same one."""
     part = run_dir / "base.part"
     shutil.rmtree(part, ignore_errors=True)
     base.model.save_pretrained(part)
@@ -93,8 +94,8 @@ def _load(loader: Any, name: str, revision: str | None, **options: Any) -> Any:
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise ModelError(
             f"The base model {name!r} could not be loaded: {reason[0]}",
-            hint="Check the id or the path. Offline, the model must lie in the worker's Hugging Face cache; gated "
-            "models need HF_TOKEN; weights must be safetensors and the architecture part of transformers.",
+            hint="Check the id or the path. Offline, the model must lie in the worker's Hugging Face cache; "
+            "gated models need HF_TOKEN; weights must be safetensors, the architecture in transformers.",
         ) from error
 
 

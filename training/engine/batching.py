@@ -1,4 +1,4 @@
-"""Batches: rows name preferences by index; each preference is in a batch once a side, however often it is paired."""
+"""Batches: rows name preferences by index; a batch holds each preference once a side."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ def pad(sequences: Sequence[tuple[Ids, int]], pad_id: int) -> Sequences:
     """Right-pad (ids, prompt length) pairs.
 
     Returns:
-        input_ids int64 [S, L]; attention_mask int64 [S, L]; completion_mask bool [S, L], true on completion tokens.
+        input_ids int64 [S, L]; attention_mask int64 [S, L]; completion_mask bool [S, L], true on
+        completion tokens.
     """
     width = max(len(ids) for ids, _ in sequences)
     input_ids = torch.full((len(sequences), width), pad_id, dtype=torch.long)
@@ -40,7 +41,7 @@ def both_sides(encoded: Sequence[Encoded], pad_id: int) -> Sequences:
 
 @dataclass
 class PairCollator:
-    """Turns rows {"strong": i[, "weak": j]} into one batch of unique preferences and where each row finds its own.
+    """Turns rows {"strong": i[, "weak": j]} into unique preferences and where each row finds its own.
 
     Batch, n unique strong and m unique weak preferences, B rows:
         strong, weak: `both_sides`, [2n, L] and [2m, L']
@@ -87,7 +88,7 @@ def rows_in(batch: dict[str, Any]) -> int:
 
 
 def by_length(encoded: Sequence[Encoded | None], wanted: Iterable[int], size: int) -> Iterator[list[int]]:
-    """Places grouped into chunks of at most `size` of similar length: less padding where order does not matter."""
+    """Places in chunks of at most `size` of similar length: less padding where order does not matter."""
 
     def longest(place: int) -> int:
         one = encoded[place]

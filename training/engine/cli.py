@@ -15,6 +15,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from pydantic import ValidationError
 
@@ -66,8 +67,8 @@ def check(run_dir: Path) -> int:
         say(f"{error.code}: {error.message} {error.hint}".strip(), sys.stderr)
         return BAD_INPUT
     say(
-        f"ok: {spec.method.slug} on {spec.model.base}, {len(data.preferences)} preferences, {len(data.rows)} rows, "
-        f"sha256 {data.sha256}"
+        f"ok: {spec.method.slug} on {spec.model.base}, {len(data.preferences)} preferences, "
+        f"{len(data.rows)} rows, sha256 {data.sha256}"
     )
     return FINISHED
 
@@ -124,7 +125,8 @@ def explain(error: Exception) -> tuple[str, str]:
     """A code and a hint for an error that the engine did not foresee."""
     if "out of memory" in str(error).lower() or isinstance(error, MemoryError):
         return "out_of_memory", (
-            "Lower micro_batch or max_length, switch gradient checkpointing on, or use LoRA. The last checkpoint is kept."
+            "Lower micro_batch or max_length, switch gradient checkpointing on, or use LoRA. "
+            "The last checkpoint is kept."
         )
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return "disk_full", "Free space on the worker's disk and resume: the last whole checkpoint is kept."
@@ -165,7 +167,7 @@ def alone(run_dir: Path) -> Iterator[None]:
 
 
 def quiet_environment() -> None:
-    """Before anything from Hugging Face is imported: no telemetry, one process, no tokenizer threads to fork."""
+    """Before anything from Hugging Face is imported: no telemetry, one GPU, no tokenizer threads to fork."""
     for name, value in (
         ("HF_HUB_DISABLE_TELEMETRY", "1"),
         ("DO_NOT_TRACK", "1"),
@@ -176,6 +178,6 @@ def quiet_environment() -> None:
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")
 
 
-def say(text: str, out: object = None) -> None:
+def say(text: str, out: TextIO | None = None) -> None:
     """A line for people."""
-    print(text, file=out or sys.stdout)  # type: ignore[arg-type] # noqa: T201 - this is a command line
+    (out or sys.stdout).write(text + "\n")

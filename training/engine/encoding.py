@@ -13,7 +13,7 @@ from training.engine.records import Messages, Preference
 
 Ids = npt.NDArray[np.int32]
 
-# For tokenizers that come without a template (base models). Plain text, so that no new token has to be learned.
+# For tokenizers without a template (base models). Plain text, so that no new token has to be learned.
 PLAIN_TEMPLATE = (
     "{% if bos_token %}{{ bos_token }}{% endif %}"
     "{% for message in messages %}{{ message['role'] | capitalize }}: {{ message['content'] }}"

@@ -1,8 +1,8 @@
 """JSON lines made by somebody else. No torch here.
 
-A line is a PoP row: `strong_prompt`, `strong_chosen`, `strong_rejected` and the same with `weak_`, or `strong` and
-`weak` objects with prompt, chosen, rejected; or a plain preference: prompt, chosen, rejected (it makes no row).
-Texts and message lists are both taken. Optional: ids, `split`, `confidence`, score_chosen and score_rejected.
+A line is a PoP row: `strong_prompt`, `strong_chosen`, `strong_rejected` and the same with `weak_`, or
+`strong` and `weak` objects with prompt, chosen, rejected; or a plain preference, which makes no row.
+Texts and message lists are both taken. Optional: `split`, `confidence`, score_chosen and score_rejected.
 A preference is known by its content, so one that appears in many rows is kept once.
 """
 
@@ -40,8 +40,10 @@ class _Pool:
         key = hashlib.sha256(canonical_line(content)).hexdigest()
         if (key, split) not in self.places:
             self.places[key, split] = len(self.preferences)
-            scores = {name: _number(parts.get(name), name) for name in SCORES}
-            self.preferences.append(Preference(id=key, split=split, **content, **scores))
+            scores = [_number(parts.get(name), name) for name in SCORES]
+            self.preferences.append(
+                Preference(key, split, content["prompt"], content["chosen"], content["rejected"], *scores)
+            )
         return self.places[key, split]
 
 
@@ -62,7 +64,7 @@ def read_jsonl(file: Path) -> PopData:
             except (ValueError, TypeError, KeyError) as error:
                 raise DatasetError(
                     f"{file.name}, line {number}: {_reason(error)}.",
-                    hint="Each line needs strong and weak (or prompt, chosen, rejected), as text or messages.",
+                    hint="A line needs strong and weak (or prompt, chosen, rejected), as text or messages.",
                 ) from error
     return PopData(pool.preferences, rows, digest.hexdigest())
 

@@ -7,22 +7,22 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from training.engine.batching import Sequences
 from training.engine.errors import ModelError
 
-# Logits held at once: 2²⁴ numbers, 64 MB in fp32. Larger batches go through the head in tiles, recomputed backwards.
+# Logits held at once: 2²⁴ numbers, 64 MB in fp32. Larger batches go in tiles, recomputed backwards.
 TILE = 1 << 24
 
 
 class Scorer(nn.Module):
     """A causal language model that answers log π(completion | prompt).
 
-    Only positions whose next token is a completion token go through the output head; the log-softmax is taken in
-    fp32 (fp64 for an fp64 model). With `bf16` the model runs under autocast over its own weights.
+    Only positions whose next token is a completion token go through the output head; the log-softmax is
+    taken in fp32 (fp64 for an fp64 model). With `bf16` the model runs under autocast over its own weights.
     """
 
     def __init__(self, model: nn.Module, *, bf16: bool = False) -> None:
@@ -51,13 +51,17 @@ class Scorer(nn.Module):
 
 def _token_logps(head: nn.Module, hidden: Tensor, targets: Tensor, cap: float | None) -> Tensor:
     """log p of each target, shape [N], from hidden states [N, H]."""
-    size = max(1, TILE // int(head.weight.shape[0]))  # type: ignore[union-attr, index]
+    size = max(1, TILE // _vocabulary(head))
     if len(hidden) <= size:
         return _tile(head, hidden, targets, cap)
-    tiles = zip(hidden.split(size), targets.split(size), strict=True)
+    tiles = zip(torch.split(hidden, size), torch.split(targets, size), strict=True)
     return torch.cat(
         [checkpoint(_tile, head, part, target, cap, use_reentrant=False) for part, target in tiles]
     )
+
+
+def _vocabulary(head: Any) -> int:
+    return int(head.weight.shape[0])
 
 
 def _tile(head: nn.Module, hidden: Tensor, targets: Tensor, cap: float | None) -> Tensor:
@@ -65,7 +69,7 @@ def _tile(head: nn.Module, hidden: Tensor, targets: Tensor, cap: float | None) -
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     if cap:
         logits = cap * torch.tanh(logits / cap)
-    return F.log_softmax(logits, dim=-1).gather(-1, targets.unsqueeze(-1)).squeeze(-1)
+    return functional.log_softmax(logits, dim=-1).gather(-1, targets.unsqueeze(-1)).squeeze(-1)
 
 
 def _parts(model: Any) -> tuple[nn.Module, nn.Module]:
@@ -82,8 +86,8 @@ def _softcap(model: Any) -> float | None:
 def check_head(model: Any) -> None:
     """Compare `Scorer` with the model's own logits on a few tokens.
 
-    Some architectures scale or shift their logits in ways that only their own forward knows; training those on
-    wrong log-probabilities would go unnoticed.
+    Some architectures scale or shift their logits in ways that only their own forward knows; training those
+    on wrong log-probabilities would go unnoticed.
 
     Raises:
         ModelError: they differ.
@@ -96,7 +100,7 @@ def check_head(model: Any) -> None:
     with torch.no_grad(), evaluating(model):
         ours = Scorer(model)(ids, torch.ones_like(ids), completion)
         logits = model(input_ids=ids, use_cache=False).logits.float()
-    theirs = F.log_softmax(logits[:, :-1], -1).gather(-1, ids[:, 1:].unsqueeze(-1)).sum()
+    theirs = functional.log_softmax(logits[:, :-1], -1).gather(-1, ids[:, 1:].unsqueeze(-1)).sum()
     if not torch.allclose(ours.float().sum(), theirs, rtol=1e-2, atol=1e-2):
         raise ModelError(
             f"{type(model).__name__} transforms its logits in a way this engine does not know.",

@@ -14,6 +14,19 @@ INERT_MARGIN = 1e-3  # β·nats: a mean weak margin below this changes nothing
 INERT_AFTER = 20  # logged steps before the margin is judged
 CLIPPED_SHARE = 0.9
 
+INERT = (
+    f"After {INERT_AFTER} logged steps the weak margin is still about 0: this run trains like plain DPO. "
+    "A larger target rate, learning rate or β makes the margin move."
+)
+CLIPPED = (
+    "{share:.0%} of the weak margins are cut at M_max = {limit:g}: the margin is nearly constant. "
+    "A larger M_max or a smaller β brings the differences back."
+)
+ZERO = (
+    "{share:.0%} of the weak margins are below 0 and count as 0: the policy is wrong about most weak "
+    "preferences. Look at the labels, or train longer."
+)
+
 
 class Tally:
     """Row-weighted means over the micro-batches since the last log."""
@@ -76,21 +89,10 @@ class Watch:
                 yield code, message
 
     def _judge(self, metrics: dict[str, float]) -> Iterator[tuple[str, str]]:
+        zero, clipped = metrics["pop/zero_share"], metrics["pop/clip_share"]
         if self._logged >= INERT_AFTER and abs(metrics["pop/weak_margin"]) < INERT_MARGIN:
-            yield (
-                "margin_inert",
-                f"After {self._logged} logged steps the weak margin is still about 0: this run trains like plain "
-                "DPO. A larger target rate, learning rate or β makes the margin move.",
-            )
-        if metrics["pop/clip_share"] > CLIPPED_SHARE and self.max_margin:
-            yield (
-                "margin_clipped",
-                f"More than {CLIPPED_SHARE:.0%} of the weak margins are cut at M_max = {self.max_margin:g}: the "
-                "margin is nearly constant. A larger M_max or a smaller β brings the differences back.",
-            )
-        if self._logged >= INERT_AFTER and metrics["pop/zero_share"] > CLIPPED_SHARE:
-            yield (
-                "margin_zero",
-                f"More than {CLIPPED_SHARE:.0%} of the weak margins are below 0 and count as 0: the policy is "
-                "wrong about most weak preferences. Look at the labels, or train longer.",
-            )
+            yield "margin_inert", INERT
+        if self.max_margin and clipped > CLIPPED_SHARE:
+            yield "margin_clipped", CLIPPED.format(share=clipped, limit=self.max_margin)
+        if self._logged >= INERT_AFTER and zero > CLIPPED_SHARE:
+            yield "margin_zero", ZERO.format(share=zero)

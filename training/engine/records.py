@@ -1,8 +1,8 @@
 """The dataset as the engine reads it: each preference once, and rows that pair them. No torch here.
 
 Two forms: the canonical folder (preferences.parquet, rows.parquet, manifest.json) and JSON lines made by
-somebody else. The SHA-256 of a folder is taken over canonical JSON lines (not over Parquet's bytes), that of a
-.jsonl file over the file's bytes, as `sha256sum` gives it.
+somebody else. The SHA-256 of a folder is taken over canonical JSON lines (not over Parquet's bytes), that of
+a .jsonl file over the file's bytes, as `sha256sum` gives it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SPLITS = ("train", "heldout")
 
 @dataclass(frozen=True)
 class Preference:
-    """One (prompt, chosen, rejected), as chat messages. Scores are for evaluation and for margin baselines."""
+    """One (prompt, chosen, rejected), as chat messages. Scores are for evaluation and margin baselines."""
 
     id: str
     split: str

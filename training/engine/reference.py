@@ -33,7 +33,7 @@ def score(
         done: called with the number of preferences scored so far (it may raise to stop).
 
     Returns:
-        fp32 [P, 2] (chosen, rejected), nats, on the CPU; NaN where a preference was not wanted or not encodable.
+        fp32 [P, 2] (chosen, rejected), nats, on the CPU; NaN where a preference was not wanted.
     """
     device = next(scorer.parameters()).device
     result = torch.full((len(encoded), 2), torch.nan)
@@ -80,7 +80,7 @@ def weights_hash(model: nn.Module) -> str:
     digest = hashlib.sha256()
     for name, tensor in sorted(model.named_parameters()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy())
+        digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
 
 

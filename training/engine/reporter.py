@@ -18,7 +18,7 @@ SHOWN = ("loss", "learning_rate", "grad_norm", "epoch")
 
 
 class Reporter(TrainerCallback):  # type: ignore[misc]
-    """Writes progress, metrics, warnings and checkpoints; moves the target policy after every optimizer step."""
+    """Writes progress, metrics, warnings, checkpoints; moves the target policy after every optimizer step."""
 
     def __init__(self, events: EventWriter, stop: Stop) -> None:
         self.events, self.stop = events, stop

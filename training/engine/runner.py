@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,7 @@ def train(run: Run) -> Path:
     resume = checkpoints.last(run.checkpoints)
     run.stop.has_checkpoint = lambda: bool(checkpoints.complete(run.checkpoints))
     _start(run, resume)
-    run.base = base.open_base(run.spec, run.folder)
+    run.base = base.open_base(run.spec, run.folder, _texts(run.data))
     run.encoded = encode_all(
         run.base.tokenizer, run.data.preferences, run.spec.training.max_length, run.stop.check
     )
@@ -86,6 +87,14 @@ def train(run: Run) -> Path:
     model = _save(run, trainer, results)
     run.events.write("finished", model=model.name, seconds=time.monotonic() - began)
     return model
+
+
+def _texts(data: PopData) -> Iterator[str]:
+    """What the training split says, for a tokenizer to learn from."""
+    for place in data.preferences_of("train"):
+        one = data.preferences[place]
+        for message in (*one.prompt, *one.chosen, *one.rejected):
+            yield message["content"]
 
 
 def _start(run: Run, resume: Path | None) -> None:
@@ -103,7 +112,7 @@ def _start(run: Run, resume: Path | None) -> None:
 
 
 def training_rows(run: Run) -> list[dict[str, int]]:
-    """The rows to train on: PoP rows, or every training preference for methods that take preferences one by one.
+    """The rows to train on: PoP rows, or every training preference for methods that take no rows.
 
     Rows whose prompt fills max_length are left out, with a warning.
 
@@ -151,8 +160,9 @@ def _warn_dropped(run: Run, count: int) -> None:
     run.events.write(
         "warning",
         code="rows_dropped",
-        message=f"{count} training rows are left out: their prompt alone fills {run.spec.training.max_length} "
-        f"tokens ({len(lost)} preferences, among them {', '.join(lost[:SHOWN_DROPPED])}).",
+        message=f"{count} training rows are left out: their prompt alone fills "
+        f"{run.spec.training.max_length} tokens ({len(lost)} preferences, among them "
+        f"{', '.join(lost[:SHOWN_DROPPED])}).",
     )
 
 
@@ -164,7 +174,7 @@ def _warm_up(run: Run) -> None:
         run.stop.check()
         progress.at(step)
         if step == spec.sft_steps:
-            run.events.write("metrics", **{"sft/loss": loss})
+            run.events.write("metrics", None, **{"sft/loss": loss})
 
     train = [run.encoded[place] for place in run.data.preferences_of("train")]
     sft.warm_up(
@@ -262,7 +272,7 @@ def _evaluate(run: Run, trainer: PairTrainer) -> dict[str, Any]:
 
 
 def _report_evaluations(run: Run, heldout: HeldOut) -> dict[str, Any]:
-    common = {"seed": heldout.seed, "dataset_sha256": run.data.sha256}
+    common: dict[str, Any] = {"seed": heldout.seed, "dataset_sha256": run.data.sha256}
     results: dict[str, Any] = {}
     durations: dict[str, float] = {}
     for name, result, seconds in evaluations.run_all(run.spec.evaluation.names, heldout):

@@ -1,4 +1,4 @@
-"""A short supervised warm-up of the `tiny` model on the chosen responses, as the paper's pipeline starts from SFT."""
+"""A short supervised warm-up of the `tiny` model on the chosen responses: the paper starts from SFT too."""
 
 from __future__ import annotations
 

@@ -31,6 +31,13 @@ class TinySpec(Strict):
     hidden_size: int = Field(96, ge=16, le=1024, multiple_of=8, title="Hidden size")
     layers: int = Field(3, ge=1, le=24, title="Layers")
     heads: int = Field(4, ge=1, le=16, title="Attention heads")
+    vocabulary: int = Field(
+        1024,
+        ge=262,
+        le=32_768,
+        title="Vocabulary",
+        description="Tokens: the 256 bytes, 6 marks, and merges learned on the training texts.",
+    )
     sft_steps: int = Field(
         60,
         ge=0,

@@ -1,8 +1,9 @@
 """The target policy: a slow Polyak average of the policy, kept in fp32.
 
-A bf16 average silently turns DPO-PoP into plain DPO: at small rates its updates are below bf16's resolution.
-The average holds trainable parameters only, so with LoRA it is a second adapter over the one base (averaging A and B
-separately, which is not the average of B·A). It is put in place of the policy's parameters for one forward pass.
+A bf16 average silently turns DPO-PoP into plain DPO: at small rates its updates are below bf16's
+resolution. The average holds trainable parameters only, so with LoRA it is a second adapter over the one base
+(averaging A and B separately, which is not the average of B·A). It stands in for the policy's parameters
+during one forward pass.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ class PairTrainer(trl_seam.SeamTrainer):
     def get_batch_samples(
         self, epoch_iterator: Any, num_batches: int, device: Any
     ) -> tuple[list[dict[str, Any]], Tensor]:
-        """The micro-batches of one optimizer step and the rows in them, by which each row's loss is divided."""
+        """The micro-batches of one optimizer step, and their rows, by which each loss is divided."""
         batches, _ = super().get_batch_samples(epoch_iterator, num_batches, device)
         return batches, torch.tensor(sum(rows_in(batch) for batch in batches))
 
@@ -96,9 +96,17 @@ class PairTrainer(trl_seam.SeamTrainer):
         assert self.target is not None  # noqa: S101 - the caller asked
         target = self.target.logps(inputs["weak"])
         ratios = target - inputs["weak_ref"].to(target.dtype)
-        return (self.params["beta"] * (ratios[:, 0] - ratios[:, 1]))[inputs["weak_of"]]
+        margins: Tensor = self.params["beta"] * (ratios[:, 0] - ratios[:, 1])
+        return margins[inputs["weak_of"]]
 
     def before_checkpoint(self, folder: Path) -> None:
+        """Add the target policy. Weights that are not finite are never saved.
+
+        Raises:
+            NotFinite: they are not; the checkpoint before stays the last one.
+        """
+        if not all(bool(torch.isfinite(one).all()) for one in self.model.parameters()):
+            raise NotFinite("The weights became infinite or NaN.", hint="Lower the learning rate.")
         if self.target is not None:
             self.target.save(folder)
 

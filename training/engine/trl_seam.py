@@ -1,8 +1,8 @@
-"""The only file that names privates of TRL and transformers. tests/engine/test_trl_seam.py holds them to account.
+"""The only file that names privates of TRL and transformers; tests/engine/test_trl_seam.py checks each.
 
 What is overridden in TRL 1.16's DPOTrainer, and why:
     _prepare_dataset        rows are indices here, tokenised by `encoding`; TRL would drop our columns
-    _precompute_ref_logps   `reference` does it once per unique preference; TRL's cache key misses the truncation
+    _precompute_ref_logps   `reference` does it once per preference; TRL's cache key misses the truncation
     _save_checkpoint        TRL's checkpoint lacks the target policy; ours is complete only when marked
 """
 
@@ -21,7 +21,7 @@ PRIVATE_METHODS = ("_prepare_dataset", "_precompute_ref_logps", "_save_checkpoin
 class SeamTrainer(DPOTrainer):  # type: ignore[misc]
     """DPOTrainer that takes collated indices and leaves data, references and checkpoints' extras to us."""
 
-    # Public in transformers: the loss already carries its share of the optimizer step, do not divide it again.
+    # Public in transformers: the loss already carries its share of the step, do not divide it again.
     loss_is_scaled_for_ga = True
 
     def _prepare_dataset(self, dataset: Dataset, *_args: Any, **_kwargs: Any) -> Dataset:

@@ -1,4 +1,4 @@
-"""Evaluations of a trained policy on held-out data: numbers in, plain JSON out. One file an evaluation; no torch."""
+"""Evaluations of a trained policy on held-out data: numbers in, plain JSON out. One file each; no torch."""
 
 from __future__ import annotations
 

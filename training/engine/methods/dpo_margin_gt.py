@@ -12,7 +12,7 @@ def loss(batch: PairBatch, *, beta: float) -> Tensor:
     """−log σ(h − m), h = βΔ, m the raw score margin.
 
     Args:
-        batch: needs policy and reference log-probabilities (nats) and `score_margin` (score units), shape [B].
+        batch: needs policy and reference log-probabilities (nats) and `score_margin` (score units), [B].
         beta: β, reward units per nat.
 
     Returns:

@@ -1,4 +1,4 @@
-"""DPO-PoP: the margin of the strong preference is the weak preference's, under a slowly moving target policy."""
+"""DPO-PoP: the strong preference's margin is the weak one's, under a slowly moving target policy."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ def loss(batch: PairBatch, *, beta: float) -> Tensor:
     """−m·log σ(h), h = βΔ, m the score margin, not normalised.
 
     Args:
-        batch: needs policy and reference log-probabilities (nats) and `score_margin` (score units), shape [B].
+        batch: needs policy and reference log-probabilities (nats) and `score_margin` (score units), [B].
         beta: β, reward units per nat.
 
     Returns:

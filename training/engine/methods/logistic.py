@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
 
 def logistic(x: Tensor, margin: Tensor | float = 0.0, weight: Tensor | float = 1.0) -> Tensor:
@@ -17,4 +17,4 @@ def logistic(x: Tensor, margin: Tensor | float = 0.0, weight: Tensor | float = 1
     Returns:
         Shape [B].
     """
-    return -weight * F.logsigmoid(x - margin)
+    return -weight * functional.logsigmoid(x - margin)
