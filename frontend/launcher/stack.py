@@ -9,10 +9,13 @@ import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from django.conf import settings
+
 from frontend.launcher.child import Child
 
 READY_SECONDS = 90.0
-GRACE_SECONDS = 20.0  # a training run writes its checkpoint in this time
+GRACE_SECONDS = 10.0  # on top of what an engine has for its checkpoint
+SAY_AFTER_SECONDS = 5.0
 QUICK_DEATH_SECONDS = 60.0
 QUICK_DEATHS = 4
 POLL_SECONDS = 0.3
@@ -80,10 +83,14 @@ class Stack:
         """End every process, gracefully if they let us."""
         for child in self.children:
             child.ask_to_end()
-        deadline = time.monotonic() + GRACE_SECONDS
+        began, said = time.monotonic(), False
         while not all(child.gone() for child in self.children):
-            if time.monotonic() > deadline or self.hurry.wait(POLL_SECONDS):
+            waited = time.monotonic() - began
+            if waited > settings.RUN_GRACE_SECONDS + GRACE_SECONDS or self.hurry.wait(POLL_SECONDS):
                 break
+            if waited > SAY_AFTER_SECONDS and not said:
+                self.say("Waiting for work in progress: a training run writes its checkpoint.")
+                said = True
         for child in self.children:
             child.kill()
 
