@@ -199,8 +199,17 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "ProjectState": "annotation.models.Project.State",
+        "ImportState": "annotation.models.PreferenceImport.State",
+        "DatasetState": "annotation.models.PopDataset.State",
+        "RunState": "training.models.Run.State",
+        "MemberRole": "annotation.models.Role",
+        "InviteRole": ["admin", "annotator"],
+        "TokenScope": "annotation.models.ApiToken.Scope",
+    },
 }
-# Our ApiToken stands in for knox's own table, which would only be in the way (it blocks TRUNCATE on PostgreSQL).
+# ApiToken stands in for the table of knox, which would only make TRUNCATE fail on PostgreSQL.
 MIGRATION_MODULES = {"knox": None}
 KNOX_TOKEN_MODEL = "annotation.ApiToken"  # noqa: S105 - a model, not a secret
 REST_KNOX = {"TOKEN_TTL": None, "AUTH_HEADER_PREFIX": "Token", "TOKEN_PREFIX": "pop_"}
