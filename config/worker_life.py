@@ -67,7 +67,6 @@ def _prepare(**_: Any) -> None:
 
 
 @signals.worker_process_init.connect
-@signals.beat_embedded_init.connect
 def _forked(**_: Any) -> None:
     from training import leaving
 

@@ -108,6 +108,7 @@ class LiveStack:
     def start_web(self, **env: str) -> str:
         """Start gunicorn on a free port and wait until /readyz answers 200; its URL."""
         command = [PYTHON, "-m", "gunicorn", "config.wsgi", "--bind", "127.0.0.1:0", "--threads", "4"]
+        command.append("--no-control-socket")  # its path is one for all
         name = f"web{next(_numbers)}"
         web = self.start(name, command, **env)
 

@@ -13,26 +13,25 @@ from pathlib import Path
 from django.conf import settings
 from django.utils import timezone
 
+from training.errors import NotPrepared
+
 # What the web application is configured with is none of the engine's business; passwords are among it.
 _WITHHELD = ("DJANGO_", "DATABASE_", "CELERY_", "POP_", "POSTGRES_", "REDIS_", "AWS_", "PG")
 
 
 class EngineProcess:
-    """`python -m training.engine train FOLDER`, and the ways to end it."""
+    """`python -m training.engine train FOLDER`, and the ways to end it. Raises NotPrepared."""
 
     def __init__(self, folder: Path) -> None:
         self.started_at: datetime = timezone.now()
         self.kill_at = float("inf")
-        with (folder / "log.txt").open("ab") as log:
-            self._child = subprocess.Popen(  # noqa: S603 - the interpreter from the settings
-                [settings.ENGINE_PYTHON, "-m", "training.engine", "train", str(folder)],
-                cwd=folder,
-                env=_environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        try:
+            self._child = _start(folder)
+        except OSError as error:
+            raise NotPrepared(
+                f"The engine could not be started: {error}",
+                "Check POP_ENGINE_PYTHON and the disk of the worker, then launch the run again.",
+            ) from error
 
     @property
     def pid(self) -> int:
@@ -61,6 +60,19 @@ class EngineProcess:
     def _signal(self, number: int) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._child.pid, number)
+
+
+def _start(folder: Path) -> subprocess.Popen[bytes]:
+    with (folder / "log.txt").open("ab") as log:
+        return subprocess.Popen(  # noqa: S603 - the interpreter from the settings
+            [settings.ENGINE_PYTHON, "-m", "training.engine", "train", str(folder)],
+            cwd=folder,
+            env=_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
 
 
 def _environment() -> dict[str, str]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from django.conf import settings
 
 from annotation.errors import DomainError
+from annotation.selectors import datasets
 from training import artifacts, leaving, specs
 from training.errors import NotPrepared
 from training.models import Run
@@ -37,7 +38,10 @@ def prepare(run: Run) -> Path:
     except OSError as error:
         raise _in_words(error, folder) from error
     except DomainError as error:
-        raise NotPrepared(f"The dataset could not be read: {error.message}") from error
+        raise NotPrepared(
+            f"The dataset could not be read: {error.message}",
+            "Bring its files back into storage, or freeze the dataset again and launch a new run.",
+        ) from error
     return folder
 
 
@@ -49,8 +53,6 @@ def _write_spec(folder: Path, run: Run) -> None:
 
 def _copy_dataset(folder: Path, run: Run) -> None:
     """Always anew: the engine checks the hash, and a copy that was touched must not fail a run twice."""
-    from annotation.selectors import datasets
-
     target = folder / "dataset"
     shutil.rmtree(target, ignore_errors=True)
     datasets.materialise(run.dataset, target)

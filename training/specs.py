@@ -29,23 +29,21 @@ def checked(spec: dict[str, Any]) -> RunSpec:
         return RunSpec.model_validate(spec)
     except ValidationError as error:
         fields: dict[str, list[str]] = {}
-        for place, message in _complaints(error):
+        for place, message in _complaints(error, spec):
             fields.setdefault(place, []).append(message)
         words = "; ".join(f"{place}: {messages[0]}" for place, messages in fields.items())
         raise Invalid("invalid_spec", f"The run spec is not valid. {words}", fields) from error
 
 
-def _complaints(error: ValidationError, prefix: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
+def _complaints(error: ValidationError, spec: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for item in error.errors():
-        place = (*prefix, *(str(part) for part in item["loc"]))
+        place = [str(part) for part in item["loc"]]
+        if place[:1] == ["method"] and len(place) > 1 and place[1] not in spec["method"]:
+            place.insert(1, "params")  # a method's own parameters are checked by its own model
         cause = item.get("ctx", {}).get("error")
-        if isinstance(cause, ValidationError):  # a method's own parameters
-            yield from _complaints(cause, (*place, "params"))
-        elif isinstance(cause, UnknownEntry):
-            name = {"method": "slug", "evaluation": "names"}.get(".".join(place), "")
-            yield ".".join((*place, name)).rstrip("."), str(cause)
-        else:
-            yield ".".join(place) or "spec", str(cause or item["msg"])
+        if isinstance(cause, UnknownEntry):
+            place.append({"method": "slug", "evaluation": "names"}[place[0]])
+        yield ".".join(place) or "spec", str(cause or item["msg"])
 
 
 def check_base(base: str) -> None:

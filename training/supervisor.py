@@ -7,6 +7,7 @@ else holds the run does.
 from __future__ import annotations
 
 import logging
+import signal
 import time
 from collections.abc import Callable
 from enum import Enum
@@ -41,7 +42,8 @@ class Why(Enum):
 class Exit:
     """Exit codes of the engine."""
 
-    FINISHED, CANCELLED = 0, 3
+    FINISHED = 0
+    STOPPED = (3, -signal.SIGTERM)  # with a checkpoint; before it could listen
 
 
 def supervise(run: Run) -> None:
@@ -51,16 +53,23 @@ def supervise(run: Run) -> None:
             _supervise(run)
     except RunLost:
         _log.warning("run %s is no longer this worker's (attempt %s)", run.pk, run.attempt)
+    except (DatabaseError, InterfaceError):
+        raise  # the row cannot be told; the reaper finds its stale heartbeat
+    except Exception as error:  # noqa: BLE001 - whatever it is, the run's page has to say it
+        _log.exception("run %s could not be looked after", run.pk)
+        message = f"The worker hit an error: {type(error).__name__}: {error}"
+        custody.fail(run=run, at=timezone.now(), error=message, hint="The worker's own log has more.")
 
 
 def _supervise(run: Run) -> None:
     try:
         with custody.kept_alive(run):
-            folder = run_folder.prepare(run)
+            watch = Watch(run, run_folder.prepare(run))
     except NotPrepared as refusal:
-        _refuse(run, refusal)
+        said = refusal
     else:
-        Watch(run, folder).until_settled()
+        return watch.until_settled()
+    return _insist(lambda: _refuse(run, said))
 
 
 def _refuse(run: Run, refusal: NotPrepared) -> None:
@@ -147,7 +156,7 @@ class Watch:
             _insist(lambda: custody.stop(run=run, at=timezone.now()))
         elif self.why is Why.LEAVING:
             _insist(lambda: custody.hand_back(run=run, at=timezone.now()))
-        elif code == Exit.CANCELLED:  # somebody else sent SIGTERM to the engine: as if its worker were lost
+        elif code in Exit.STOPPED:  # by somebody else's SIGTERM: as if its worker were lost
             _insist(lambda: custody.lose(run=run, at=timezone.now()))
         else:
             found = diagnosis.of_exit(code, artifacts.log_tail(run.pk, 50))

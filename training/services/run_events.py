@@ -59,9 +59,12 @@ def _summary(run: Run, batch: list[Event]) -> dict[str, Any]:
     changes: dict[str, Any] = {}
     for event in batch:
         changes.update(_change(event))
-    warnings = [event.data for event in batch if event.kind == "warning" and event.data not in run.warnings]
-    if warnings:
-        changes["warnings"] = [*run.warnings, *warnings][:MAX_WARNINGS]
+    warnings = list(run.warnings)
+    for event in batch:
+        if event.kind == "warning" and event.data not in warnings:
+            warnings.append(event.data)
+    if warnings != run.warnings:
+        changes["warnings"] = warnings[:MAX_WARNINGS]
     return changes
 
 

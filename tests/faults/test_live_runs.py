@@ -1,0 +1,100 @@
+"""A live worker trains real runs with the real engine: to the end, cancelled, resumed, handed back."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import world
+from tests.faults.runner import Runner
+from tests.live import LiveStack
+
+pytestmark = [pytest.mark.slow, pytest.mark.database]
+LONG = world.spec(epochs=60)  # some hundreds of steps: long enough to be caught in the middle
+
+
+@pytest.fixture(scope="module")
+def runner(bare_stack: LiveStack) -> Runner:
+    return Runner(bare_stack)
+
+
+@pytest.fixture
+def worker(bare_stack: LiveStack, runner: Runner) -> Iterator[LiveStack]:
+    process = bare_stack.start_worker()
+    yield bare_stack
+    assert bare_stack.end(process) == 0
+
+
+def folder(stack: LiveStack, run: int) -> Path:
+    return stack.var_dir / "runs" / str(run)
+
+
+def test_a_queued_run_is_trained_to_the_end(worker: LiveStack, runner: Runner) -> None:
+    run = runner.launch()
+    runner.wait(run, "finished")
+    assert runner.field(run, "has_model")
+    assert {"started", "stage", "metrics", "evaluation", "finished"} <= set(runner.kinds(run))
+    names = worker.sql("select name from training_evaluation where run_id = %s", run)
+    assert ("pair_accuracy",) in names
+    assert (folder(worker, run) / "model" / "model.safetensors").is_file()
+    stored = worker.var_dir / "files" / "runs" / str(run)
+    assert (stored / "model" / "config.json").is_file()
+    assert (stored / "evaluation.json").is_file()
+    assert not (folder(worker, run) / "checkpoints").exists()
+
+
+def test_a_cancelled_run_keeps_its_checkpoint_and_can_be_resumed_to_the_end(
+    worker: LiveStack, runner: Runner
+) -> None:
+    run = runner.launch(LONG)
+    runner.wait_for_event(run, "checkpoint")
+    assert runner.cancel(run) == "cancelling"
+    runner.wait(run, "cancelled")
+    assert runner.engine(run) is None
+    assert runner.field(run, "has_checkpoint")
+    assert any((folder(worker, run) / "checkpoints").iterdir())
+    assert runner.resume(run) == "queued"
+    runner.wait(run, "finished")
+    first, second = runner.started_from(run)
+    assert first is None
+    assert second is not None
+    assert second >= 10
+
+
+def test_one_slot_trains_one_run_at_a_time_and_imports_go_on(worker: LiveStack, runner: Runner) -> None:
+    first, second = runner.launch(LONG), runner.launch()
+    runner.wait_for_event(first, "metrics")
+    started = worker.code(
+        "from tests import world; from annotation.models import *; from django.utils import timezone;"
+        "from annotation.services import imports; from django.core.files.uploadedfile import SimpleUploadedFile;"
+        f"p = Project.objects.get(pk={runner.ids['project']});"
+        'f = SimpleUploadedFile(\'more.jsonl\', b\'{"prompt": "p", "chosen": "c", "rejected": "r"}\\n\');'
+        "world.say(imports.start_file(project=p, upload=f, by=p.created_by, at=timezone.now()).pk)"
+    )
+    query = "select state from annotation_preferenceimport where id = %s"
+    worker.wait_for(lambda: worker.sql(query, started)[0][0] == "done", "the import beside the run")
+    assert runner.field(first, "state") == "running"
+    assert runner.field(second, "state") == "queued"
+    runner.cancel(first)
+    runner.wait(first, "cancelled")
+    runner.wait(second, "finished")
+
+
+def test_a_worker_that_is_stopped_hands_its_run_back_and_the_next_one_goes_on(
+    bare_stack: LiveStack, runner: Runner
+) -> None:
+    one = bare_stack.start_worker("one")
+    run = runner.launch(LONG)
+    runner.wait_for_event(run, "checkpoint")
+    assert bare_stack.end(one, signal.SIGINT) == 0
+    assert runner.field(run, "state") == "queued"
+    assert runner.field(run, "losses") == 0
+    assert runner.engine(run) is None
+    assert not bare_stack.sql("select 1 from annotation_workerbeat where name = %s", "one@test")
+    again = bare_stack.start_worker("one")
+    runner.wait(run, "finished")
+    assert runner.started_from(run)[1] is not None
+    assert bare_stack.end(again) == 0
