@@ -199,6 +199,7 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "PATH_CONVERTER_OVERRIDES": {"id": {"type": "integer", "format": "int64", "minimum": 1}},
     "ENUM_NAME_OVERRIDES": {
         "ProjectState": "annotation.models.Project.State",
         "ImportState": "annotation.models.PreferenceImport.State",
@@ -271,6 +272,7 @@ CELERY_BEAT_SCHEDULE = {
     "ring-again": {"task": "annotation.tasks.ring_again", "schedule": 30.0},
     "reap-runs": {"task": "training.tasks.reap_runs", "schedule": 15.0},
 }
+CELERY_BEAT_MAX_LOOP_INTERVAL = 1.0  # seconds: how long an ending worker may wait for its beat
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
 if CELERY_BROKER_URL.startswith("filesystem"):
     BROKER_DIR = VAR_DIR / "broker"
@@ -305,7 +307,10 @@ LOGGING = {
         "stderr": {"class": "logging.StreamHandler", "formatter": "json" if PRODUCTION else "plain"}
     },
     "root": {"handlers": ["stderr"], "level": env.text("POP_LOG_LEVEL", "INFO")},
-    "loggers": {"axes": {"level": "WARNING"}},
+    "loggers": {
+        "axes": {"level": "WARNING"},
+        "kombu.connection": {"level": "ERROR"},  # a folder as broker has no host name, and it says so each time
+    },
 }
 for _folder in (VAR_DIR / "uploads", VAR_DIR / "files", RUNS_DIR, STATIC_ROOT):
     _folder.mkdir(parents=True, exist_ok=True)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from django.urls import include, path
+from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
+from annotation.api import fallback
 from config import health
 
 urlpatterns = [
@@ -18,5 +19,7 @@ urlpatterns = [
         SpectacularSwaggerSplitView.as_view(template_name="annotation/api_docs.html"),
         name="api-docs",
     ),
+    re_path(r"^api/", fallback.not_found),
     path("", include("frontend.urls")),
 ]
+handler500 = "annotation.api.fallback.server_error"

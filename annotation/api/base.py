@@ -8,6 +8,7 @@ from typing import Any, ClassVar, cast
 
 from django.db.models import QuerySet
 from django.utils import timezone
+from rest_framework.parsers import JSONParser
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
@@ -25,6 +26,7 @@ class ApiViewSet(GenericViewSet[Any]):
     scopes: ClassVar[Mapping[str, str]] = {}
     serializer_class: type[BaseSerializer[Any]] | None = None
     filter_backends = ()
+    parser_classes = (JSONParser,)
 
     @property
     def by(self) -> User:

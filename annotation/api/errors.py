@@ -72,12 +72,17 @@ def _detail(exc: Exception, response: Response) -> str:
 def _fields(detail: Any, prefix: str = "") -> dict[str, list[str]]:
     """DRF's nested error detail, flattened: `{"a": {"b": [...]}}` becomes `{"a.b": [...]}`."""
     if not isinstance(detail, dict):
-        words = [str(item) for item in detail] if isinstance(detail, list) else [str(detail)]
+        words = [_sendable(item) for item in (detail if isinstance(detail, list) else [detail])]
         return {prefix or api_settings.NON_FIELD_ERRORS_KEY: words}
     flat: dict[str, list[str]] = {}
     for name, inner in detail.items():
         flat |= _fields(inner, f"{prefix}.{name}" if prefix else str(name))
     return flat
+
+
+def _sendable(words: object) -> str:
+    """A complaint may quote what was sent, even half a character, which UTF-8 cannot say."""
+    return str(words).encode("utf-8", "replace").decode("utf-8")
 
 
 def _sentence(fields: dict[str, list[str]]) -> str:

@@ -4,8 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, register_converter
+from django.urls.converters import IntConverter
 from rest_framework.viewsets import ViewSetMixin
+
+MAX_ID = 2**63 - 1
+
+
+class IdConverter(IntConverter):
+    """An id that fits every database's integers; a longer one is no id, so 404."""
+
+    regex = "[0-9]{1,18}"
+
+
+register_converter(IdConverter, "id")
 
 
 def route(url: str, view: type[ViewSetMixin], name: str, **actions: str) -> list[URLPattern]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from typing import Any, get_args
 
 from rest_framework import serializers
@@ -63,6 +65,27 @@ class LaunchSerializer(serializers.Serializer[Any]):
     dataset = serializers.IntegerField(min_value=1, help_text="Id of a frozen dataset.")
     spec = serializers.DictField(default=dict, help_text="See `run-spec-schema`; what is absent is default.")
     name = serializers.CharField(max_length=200, default="", allow_blank=True)
+
+    def validate_spec(self, spec: dict[str, Any]) -> dict[str, Any]:
+        """The database takes no NUL, no half characters and no infinite numbers inside JSON."""
+        problem = next(_unstorable(spec), None)
+        if problem is not None:
+            raise serializers.ValidationError(f"{problem} cannot be stored.")
+        return spec
+
+
+def _unstorable(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _unstorable(name)
+            yield from _unstorable(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _unstorable(inner)
+    elif isinstance(value, str) and any(char == "\0" or "\ud800" <= char <= "\udfff" for char in value):
+        yield "Text with NUL or half characters"
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield "A number beyond all bounds"
 
 
 class EventSerializer(serializers.ModelSerializer[RunEvent]):

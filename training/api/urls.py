@@ -12,7 +12,7 @@ from training.api.views.registries import (
 from training.api.views.reports import RunModelViewSet, RunReportViewSet
 from training.api.views.runs import ProjectRunViewSet, RunViewSet
 
-RUN = "runs/<int:pk>"
+RUN = "runs/<id:pk>"
 
 urlpatterns = [
     *route("projects/<slug:project>/runs/", ProjectRunViewSet, "project-runs", get="list"),

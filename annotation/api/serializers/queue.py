@@ -5,6 +5,7 @@ from typing import Any
 from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema_field
 from rest_framework import serializers
 
+from annotation.api.routing import MAX_ID
 from annotation.api.serializers.preferences import TextsSerializer
 from annotation.models import Label
 
@@ -12,7 +13,7 @@ MAX_EXCLUDED = 20  # more than the leases one person can hold
 
 
 def _id() -> serializers.IntegerField:
-    return serializers.IntegerField(min_value=1, max_value=2**63 - 1)
+    return serializers.IntegerField(min_value=1, max_value=MAX_ID)
 
 
 class CardSerializer(serializers.Serializer[Any]):

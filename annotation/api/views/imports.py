@@ -6,13 +6,14 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django_filters import rest_framework as filters
-from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
+from rest_framework.parsers import JSONParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from annotation.api.base import ApiViewSet
 from annotation.api.docs import documented
 from annotation.api.pagination import CursorPages
+from annotation.api.routing import MAX_ID
 from annotation.api.serializers.preferences import (
     FileImportSerializer,
     HubImportSerializer,
@@ -35,7 +36,7 @@ class ProjectImportViewSet(ApiViewSet):
     """Imports of a project."""
 
     scopes = {"list": "read", "create": "manage"}
-    parser_classes = (MultiPartParser, FormParser, JSONParser)
+    parser_classes = (MultiPartParser, JSONParser)
 
     @documented(ImportSerializer(many=True))
     def list(self, request: Request, project: str) -> Response:
@@ -83,11 +84,17 @@ class ImportViewSet(ApiViewSet):
 
 
 class PreferenceFilter(filters.FilterSet):
-    """`?split=heldout&content_hash=…`."""
+    """`?split=heldout&content_hash=…&import=3`."""
 
     class Meta:
         model = Preference
-        fields = ("split", "content_hash", "preference_import")
+        fields = ("split", "content_hash")
+
+
+# `import` is no name Python lets a class attribute have.
+PreferenceFilter.base_filters["import"] = filters.NumberFilter(
+    field_name="preference_import_id", min_value=1, max_value=MAX_ID
+)
 
 
 class PreferenceViewSet(ApiViewSet):

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from django.core.exceptions import PermissionDenied
-from django.http import Http404
+from django.http import Http404, JsonResponse
+from django.test import RequestFactory
 from rest_framework import exceptions
 
 from annotation.api.errors import handle
+from annotation.api.fallback import server_error
 from annotation.errors import Conflict, Invalid
 from tests.callers import signed_in
 from tests.cast import Cast
@@ -65,3 +69,26 @@ def test_djangos_own_refusals_say_nothing_of_the_inside(db: None, error: Excepti
 
 def test_a_bug_is_not_dressed_up_as_an_answer(db: None) -> None:
     assert handle(RuntimeError("bug"), {}) is None
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/v1/nothing/", "/api/v1/projects/a b/", "/api/v1/runs/-1/", "/api/v2/me/"]
+)
+def test_a_path_that_is_no_endpoint_is_404_in_json(cast: Cast, path: str) -> None:
+    answer = signed_in(cast.owner).get(path)
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+def test_a_bug_is_500_in_json_without_its_inside() -> None:
+    answer = server_error(RequestFactory().get("/api/v1/me/"))
+    assert isinstance(answer, JsonResponse)
+    assert (answer.status_code, json.loads(answer.content)["code"]) == (500, "error")
+    page = server_error(RequestFactory().get("/"))
+    assert (page.status_code, page["Content-Type"].split(";")[0]) == (500, "text/html")
+
+
+def test_either_spelling_of_a_url_answers_without_a_redirect(cast: Cast) -> None:
+    client = signed_in(cast.owner)
+    assert client.get("/api/v1/me").json() == client.get("/api/v1/me/").json()
+    base = f"/api/v1/projects/{cast.project.slug}"
+    assert client.post(f"{base}/pause/").status_code == client.post(f"{base}/pause").status_code == 200

@@ -102,3 +102,5 @@ def test_preferences_come_in_pages_by_cursor_and_by_split(cast: Cast) -> None:
     held = client.get(url(cast, "preferences"), {"split": "heldout"}).json()["results"]
     assert len(held) == 2
     assert client.get(url(cast, "preferences"), {"split": "nonsense"}).status_code == 422
+    assert client.get(url(cast, "preferences"), {"import": 5}).json()["results"] == []
+    assert client.get(url(cast, "preferences"), {"import": 2**70}).status_code == 422

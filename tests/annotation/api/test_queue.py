@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 from uuid import uuid4
 
@@ -90,6 +91,16 @@ def test_a_wrong_answer_is_422_and_keeps_the_lease(cast: Cast, base: str, wrong:
     assert Assignment.objects.get().state == "leased"
 
 
+def test_half_a_character_is_refused_like_any_wrong_value(cast: Cast, base: str) -> None:
+    client = signed_in(cast.ann_one)
+    card = post(client, f"{base}/next").json()
+    for field in ("verdict", "reason", "key"):
+        body = {"verdict": "first", "key": str(uuid4())} | {field: "?"}
+        sent = json.dumps(body).replace('"?"', r'"\ud800"')
+        url = f"/api/v1/assignments/{card['id']}/label"
+        assert client.post(url, sent, content_type="application/json").status_code == 422
+
+
 def test_an_empty_queue_says_why(cast: Cast) -> None:
     empty = post(signed_in(cast.ann_one), f"/api/v1/projects/{cast.project.slug}/next").json()
     assert set(empty) == {"empty"}
@@ -121,7 +132,9 @@ def test_undo_with_nothing_to_undo_is_refused(cast: Cast, base: str) -> None:
 def test_heartbeats_prolong_ones_own_leases_only(cast: Cast, base: str) -> None:
     card = post(signed_in(cast.ann_one), f"{base}/next").json()
     beat = "/api/v1/assignments/heartbeat"
-    assert post(signed_in(cast.ann_one), beat, {"ids": [card["id"], 999_999]}).json() == {"extended": [card["id"]]}
+    assert post(signed_in(cast.ann_one), beat, {"ids": [card["id"], 999_999]}).json() == {
+        "extended": [card["id"]]
+    }
     assert post(signed_in(cast.ann_two), beat, {"ids": [card["id"]]}).json() == {"extended": []}
     assert post(signed_in(cast.ann_one), beat, {"ids": []}).status_code == 422
 

@@ -42,6 +42,7 @@ def test_a_preset_launches_as_it_is(cast: Cast, dataset: PopDataset) -> None:
         ({"training": {"learning_rate": 0}}, "training.learning_rate"),
         ({"trianing": {}}, "trianing"),
         ({"model": {"base": "/etc/passwd"}}, "model.base"),
+        ({"name": "a\0b"}, "spec"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -57,6 +58,13 @@ def test_a_wrong_spec_is_refused_by_its_place(
 def test_a_dataset_still_freezing_is_409(cast: Cast, dataset: PopDataset) -> None:
     PopDataset.objects.update(state="freezing")
     assert launch(cast, dataset, {}).status_code == 409
+
+
+@pytest.mark.parametrize("spec", ['{"training": {"epochs": 1e999}}', r'{"name": "\ud800"}', r'{"\ud800": 1}'])
+def test_what_json_cannot_keep_is_refused(cast: Cast, dataset: PopDataset, spec: str) -> None:
+    body = f'{{"dataset": {dataset.pk}, "spec": {spec}}}'
+    answer = signed_in(cast.owner).post(RUNS, body, content_type="application/json")
+    assert (answer.status_code, list(answer.json()["fields"])) == (422, ["spec"])
 
 
 def test_the_spec_must_be_an_object(cast: Cast, dataset: PopDataset) -> None:
@@ -113,4 +121,6 @@ def test_the_list_is_filtered_by_state_and_method(cast: Cast, make_run: MakeRun)
     client = signed_in(cast.owner)
     assert [run["state"] for run in client.get(url, {"state": "queued"}).json()["results"]] == ["queued"]
     assert [run["method"] for run in client.get(url, {"method": "dpo"}).json()["results"]] == ["dpo"]
+    assert client.get(url, {"dataset": 2**50}).json()["results"] == []
+    assert client.get(url, {"dataset": 2**70}).status_code == 422
     assert client.get(url, {"state": "resting"}).status_code == 422

@@ -8,6 +8,7 @@ from rest_framework.response import Response
 
 from annotation.api.base import ApiViewSet
 from annotation.api.docs import documented
+from annotation.api.routing import MAX_ID
 from annotation.selectors import datasets
 from training.api.serializers import LaunchSerializer, RunDetailSerializer, RunSerializer
 from training.models import Run
@@ -18,9 +19,11 @@ from training.services import runs
 class RunFilter(filters.FilterSet):
     """`?state=running&method=dpo_pop&dataset=3`."""
 
+    dataset = filters.NumberFilter(field_name="dataset_id", min_value=1, max_value=MAX_ID)
+
     class Meta:
         model = Run
-        fields = ("state", "method", "dataset")
+        fields = ("state", "method")
 
 
 class ProjectRunViewSet(ApiViewSet):
