@@ -309,7 +309,8 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": env.text("POP_LOG_LEVEL", "INFO")},
     "loggers": {
         "axes": {"level": "WARNING"},
-        "kombu.connection": {"level": "ERROR"},  # a folder as broker has no host name, and it says so each time
+        # A folder as broker has no host name, and kombu would say so each time.
+        "kombu.connection": {"level": "ERROR"},
     },
 }
 for _folder in (VAR_DIR / "uploads", VAR_DIR / "files", RUNS_DIR, STATIC_ROOT):

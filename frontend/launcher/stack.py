@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 import urllib.error
@@ -53,7 +54,7 @@ class Stack:
         (self.hurry if self.ending.is_set() else self.ending).set()
 
     def start(self) -> None:
-        """Start all and wait until the web process reports that everything it needs answers.
+        """Start all and wait until /readyz reports that everything answers and a worker lives.
 
         Raises:
             GaveUp: a child died, or nothing answered in time.
@@ -61,12 +62,12 @@ class Stack:
         for watched in self._watched:
             self._start(watched)
         deadline = time.monotonic() + READY_SECONDS
-        while not self.ending.is_set() and not _answers(self.ready_url):
+        while not self.ending.is_set() and not _ready(self.ready_url):
             for watched in self._watched:
                 if watched.child.status() is not None:
                     raise GaveUp(_last_words(watched.child))
             if time.monotonic() > deadline:
-                raise GaveUp(f"{self.ready_url} did not answer in {READY_SECONDS:.0f} seconds.")
+                raise GaveUp(f"{self.ready_url} does not report a web process and a worker that are ready.")
             self.ending.wait(POLL_SECONDS)
 
     def watch(self) -> None:
@@ -89,7 +90,7 @@ class Stack:
             if waited > settings.RUN_GRACE_SECONDS + GRACE_SECONDS or self.hurry.wait(POLL_SECONDS):
                 break
             if waited > SAY_AFTER_SECONDS and not said:
-                self.say("Waiting for work in progress: a training run writes its checkpoint.")
+                self.say("Waiting for work in progress; a training run writes its checkpoint now.")
                 said = True
         for child in self.children:
             child.kill()
@@ -120,12 +121,14 @@ class Stack:
         watched.again_at = now + pause
 
 
-def _answers(url: str) -> bool:
+def _ready(url: str) -> bool:
+    """Whether the web process has all it needs, and a worker has said that it is alive."""
     try:
         with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - our own address
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
+            report = json.load(answer)
+    except (urllib.error.URLError, OSError, ValueError):
         return False
+    return report.get("status") == "ok" and bool(report.get("workers"))
 
 
 def _last_words(child: Child) -> str:

@@ -1,4 +1,4 @@
-"""Docs say what the code does: generated parts are current, names are there, links lead somewhere, examples run."""
+"""Docs say what the code does: generated parts are current, names are there, links lead on, examples run."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import signal
 import sys
 from pathlib import Path
@@ -11,6 +12,8 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from annotation import demo
+from annotation.demo import people
 from frontend.launcher import prepare
 from frontend.launcher.child import Child
 from frontend.launcher.stack import GaveUp, Stack
@@ -26,11 +29,13 @@ class Command(BaseCommand):
         if settings.PRODUCTION:
             raise CommandError("`up` is for one machine without servers. See docs/deploy.md for production.")
         try:
-            self._run(demo=not no_demo)
+            self._run(with_demo=not no_demo)
         except (prepare.NotPossible, GaveUp) as error:
             raise CommandError(str(error)) from error
+        except KeyboardInterrupt:  # before the signal handlers stand: nothing has been started yet
+            self._say("Stopped.")
 
-    def _run(self, *, demo: bool) -> None:
+    def _run(self, *, with_demo: bool) -> None:
         host, port = settings.BIND_HOST, settings.BIND_PORT
         with prepare.take_lock() as lock:
             prepare.check_port(host, port)
@@ -40,11 +45,19 @@ class Command(BaseCommand):
             self._say("Preparing the database and static files …")
             prepare.make_tables()
             prepare.collect_static()
-            if demo:
-                call_command("load_demo", stdout=self.stdout, stderr=self.stderr)
-            self._serve(host, port)
+            self._serve(host, port, self._demo() if with_demo else "")
 
-    def _serve(self, host: str, port: int) -> None:
+    def _demo(self) -> str:
+        """Load the demo project; what a person has to know to sign in."""
+        kept = people.file()
+        first = not kept.exists()
+        call_command("load_demo", stdout=io.StringIO())
+        if not first:
+            return f"Demo accounts and their passwords: {kept}\n"
+        lines = [f"    user {one.username:<10} password {one.password}" for one in demo.accounts()]
+        return "\n".join(["Demo accounts, made just now:", *lines, f"    kept in {kept}", ""])
+
+    def _serve(self, host: str, port: int, accounts: str) -> None:
         url = f"http://{_shown(host)}:{port}/"
         stack = Stack(self._children(host, port), f"{url}readyz", self._say)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -52,7 +65,9 @@ class Command(BaseCommand):
         try:
             stack.start()
             if not stack.ending.is_set():
-                self._say(f"\nPoP Studio runs at {url}\nLogs: {settings.VAR_DIR / 'logs'}   Stop: Ctrl-C\n")
+                self._say(
+                    f"\nPoP Studio runs at {url}\n{accounts}Logs: {settings.VAR_DIR / 'logs'}\nStop: Ctrl-C\n"
+                )
             stack.watch()
             self._say("Stopping … (once more to stop at once)")
         finally:
