@@ -18,7 +18,7 @@ def position(at: datetime) -> int:
     """A queue position: microseconds since 1970.
 
     It needs no row that every return to the queue would have to lock. Positions may tie or be written in
-    another order than they are seen in: a person's cursor is a shortcut, the scan `waiting.claim_any` is exact.
+    another order than they are seen in: a person's cursor is a shortcut, the scan `claim_any` is exact.
     """
     since = at.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
     return since // timedelta(microseconds=1)

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from annotation.models import Comparison, Pool, Project, Split
+from annotation.services import assignments, draws
+from tests.annotation import invariants
+from tests.annotation.playing import answer, label_everything
+from tests.cast import NOW, Cast, add_preferences
+
+pytestmark = pytest.mark.database
+
+
+def _train(project: Project) -> Pool:
+    return Pool.objects.get(project=project, split=Split.TRAIN)
+
+
+def _all_decisive(cast: Cast, most: int = 200) -> int:
+    """Take and answer until nothing is left; the first shown always wins."""
+    given, at = 0, NOW
+    while held := assignments.next_for(project=cast.project, by=cast.ann_one, at=at):
+        answer(held, at, verdict="first")
+        given, at = given + 1, at + timedelta(seconds=1)
+        assert given <= most
+    return given
+
+
+@pytest.mark.parametrize(("size", "k", "wanted"), [(2, 2, 1), (4, 2, 6), (10, 1, 10), (10, 3, 30)])
+def test_random_draws_k_comparisons_per_preference(cast: Cast, size: int, k: int, wanted: int) -> None:
+    Project.objects.filter(pk=cast.project.pk).update(k=k)
+    add_preferences(cast.project, size)
+    assert _all_decisive(cast) == wanted
+    invariants.check(cast.project)
+
+
+def test_comparison_without_a_winner_is_replaced(cast: Cast) -> None:
+    Project.objects.filter(pk=cast.project.pk).update(k=1)
+    add_preferences(cast.project, 10)
+    for _ in range(3):
+        held = assignments.next_for(project=cast.project, by=cast.ann_one, at=NOW)
+        assert held
+        answer(held, verdict="too_close")
+    assert _all_decisive(cast) == 10
+    assert _train(cast.project).undecided == 3
+
+
+def test_import_after_the_start_opens_a_new_epoch_without_repeats(cast: Cast) -> None:
+    add_preferences(cast.project, 6)
+    _all_decisive(cast)
+    add_preferences(cast.project, 6)
+    _all_decisive(cast)
+    pool = _train(cast.project)
+    assert (pool.epoch, pool.epoch_size, pool.drawn) == (2, 12, 24)
+    assert Comparison.objects.filter(high__number__gte=6).exists()
+    invariants.check(cast.project)
+
+
+def test_saturated_pool_ends_after_every_pair_over_many_epochs(cast: Cast) -> None:
+    Project.objects.filter(pk=cast.project.pk).update(k=9)
+    for _ in range(4):
+        add_preferences(cast.project, 2)
+        _all_decisive(cast)
+    assert Comparison.objects.count() == 8 * 7 / 2
+    invariants.check(cast.project)
+
+
+@pytest.mark.parametrize("strategy", ["random", "iterative"])
+def test_no_preference_leaves_its_split(cast: Cast, strategy: str) -> None:
+    Project.objects.filter(pk=cast.project.pk).update(strategy=strategy)
+    add_preferences(cast.project, 12)
+    add_preferences(cast.project, 4, split=Split.HELDOUT)
+    label_everything(cast.project, [cast.ann_one, cast.ann_two])
+    heldout = Pool.objects.get(project=cast.project, split=Split.HELDOUT)
+    assert heldout.drawn == 6
+    assert not Comparison.objects.filter(pool=heldout, anchor__isnull=False).exists()
+    invariants.check(cast.project)
+
+
+def test_heldout_comparisons_keep_pace_with_their_share(cast: Cast) -> None:
+    add_preferences(cast.project, 40)
+    add_preferences(cast.project, 10, split=Split.HELDOUT)
+    at, heldout = NOW, 0
+    for drawn in range(1, 51):
+        at += timedelta(seconds=1)
+        held = assignments.next_for(project=cast.project, by=cast.ann_one, at=at)
+        assert held
+        heldout += held.comparison.pool.split == Split.HELDOUT
+        answer(held, at, verdict="first")
+        assert abs(heldout - drawn / 5) <= 1
+
+
+def test_pool_that_cannot_be_compared_is_passed_by() -> None:
+    pools = [Pool(split=Split.TRAIN, size=9, drawn=5), Pool(split=Split.HELDOUT, size=1, drawn=0)]
+    assert draws.in_turn(pools) == pools[:1]
+
+
+def test_same_seed_draws_the_same_pairs(cast: Cast) -> None:
+    def drawn(seed: int) -> list[tuple[int, int]]:
+        Project.objects.filter(pk=cast.project.pk).update(seed=seed)
+        Comparison.objects.all().delete()
+        Pool.objects.update(counter=0, drawn=0, decided=0, undecided=0, labels=0)
+        _all_decisive(cast)
+        return list(Comparison.objects.order_by("id").values_list("low_id", "high_id"))
+
+    add_preferences(cast.project, 8)
+    assert drawn(3) == drawn(3) != drawn(4)
+
+
+def _queries(cast: Cast, strategy: str, size: int) -> int:
+    """Queries of one draw, past the first comparisons, in a pool of this size."""
+    Comparison.objects.all().delete()
+    cast.project.preferences.all().delete()
+    Pool.objects.update(size=0, epoch=0, epoch_size=0, counter=0, drawn=0, decided=0, undecided=0, labels=0)
+    Project.objects.filter(pk=cast.project.pk).update(strategy=strategy, labels_per_comparison=2, seed=7)
+    add_preferences(cast.project, size)
+    add_preferences(cast.project, size // 4, split=Split.HELDOUT)
+    for person in (cast.ann_one, cast.ann_two):
+        held = assignments.next_for(project=cast.project, by=person, at=NOW)
+        assert held
+        answer(held, verdict="too_close")
+    with CaptureQueriesContext(
+        connection,
+    ) as captured:
+        assert assignments.next_for(project=cast.project, by=cast.ann_one, at=NOW)
+    return len(captured)
+
+
+@pytest.mark.parametrize("strategy", ["random", "iterative"])
+def test_a_draw_takes_the_same_queries_in_a_large_pool(cast: Cast, strategy: str) -> None:
+    small, large = _queries(cast, strategy, 20), _queries(cast, strategy, 2000)
+    assert small == large < 25
