@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, cast
 
 from django.db.models import QuerySet
 from django.utils import timezone
-from rest_framework.parsers import JSONParser
+from rest_framework.parsers import BaseParser, JSONParser
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
@@ -25,8 +25,8 @@ class ApiViewSet(GenericViewSet[Any]):
     permission_classes = (IsAuthenticated, ScopeAllows)
     scopes: ClassVar[Mapping[str, str]] = {}
     serializer_class: type[BaseSerializer[Any]] | None = None
-    filter_backends = ()
-    parser_classes = (JSONParser,)
+    filter_backends: Sequence[Any] = ()
+    parser_classes: Sequence[type[BaseParser]] = (JSONParser,)
 
     @property
     def by(self) -> User:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any
 
@@ -30,7 +30,7 @@ class AnyAccept(BaseContentNegotiation):
 
 def download(
     request: Request,
-    chunks: Callable[[], Iterator[bytes]],
+    chunks: Iterator[bytes],
     *,
     filename: str,
     content_type: str,
@@ -46,7 +46,7 @@ def download(
     if request.method == "HEAD":
         answer = HttpResponse(content_type=content_type)
     else:
-        answer = StreamingHttpResponse(_begun(chunks()), content_type=content_type)
+        answer = StreamingHttpResponse(_begun(chunks), content_type=content_type)
     answer["Content-Disposition"] = str(content_disposition_header(as_attachment=True, filename=filename))
     answer["X-Content-Type-Options"] = "nosniff"
     answer["Cache-Control"] = "private, no-cache"

@@ -20,6 +20,12 @@ class IdConverter(IntConverter):
 register_converter(IdConverter, "id")
 
 
+def actions_of(pattern: URLPattern) -> tuple[type[ViewSetMixin], dict[str, str]]:
+    """A route's view and its actions by method; HEAD, which DRF adds beside GET, is GET's twin."""
+    view: Any = pattern.callback
+    return view.cls, {method: action for method, action in view.actions.items() if method != "head"}
+
+
 def route(url: str, view: type[ViewSetMixin], name: str, **actions: str) -> list[URLPattern]:
     """`route("projects/", ProjectViewSet, "projects", get="list")`. The other spelling stays off the schema.
 

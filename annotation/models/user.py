@@ -4,7 +4,7 @@ from django.contrib.auth.models import AbstractUser
 from django.db import models
 
 
-class User(AbstractUser):
+class User(AbstractUser):  # type: ignore[django-manager-missing]  # knox has no types
     """A person who signs in. What they may do in a project is their `Membership`."""
 
     can_create_projects = models.BooleanField(default=False)

@@ -117,4 +117,4 @@ class World:
         """The name of a token of the caller's."""
         owner = self.caller or make_user("somebody")
         token, _ = tokens.create(name="own", scopes=["read"], by=owner, at=self.at)
-        return token.token_key
+        return str(token.token_key)

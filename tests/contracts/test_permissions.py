@@ -11,6 +11,8 @@ from django.urls import URLPattern, reverse
 from rest_framework.test import APIClient
 
 from annotation.api import urls as annotation_urls
+from annotation.api.base import ApiViewSet
+from annotation.api.routing import actions_of
 from annotation.models import User
 from tests.callers import ALL_SCOPES, anonymous, by_token, signed_in
 from tests.cast import Cast
@@ -30,13 +32,8 @@ def patterns() -> list[URLPattern]:
 
 def endpoints() -> Iterator[tuple[str, str]]:
     for pattern in patterns():
-        for method in _actions(pattern):
+        for method in actions_of(pattern)[1]:
             yield method.upper(), str(pattern.name)
-
-
-def _actions(pattern: URLPattern) -> dict[str, str]:
-    """Method to action; HEAD, which DRF adds beside GET at the first request, is GET's twin."""
-    return {method: action for method, action in pattern.callback.actions.items() if method != "head"}
 
 
 @pytest.fixture
@@ -68,7 +65,7 @@ def test_the_table_knows_every_endpoint_and_no_other() -> None:
 
 
 def test_the_other_spelling_of_a_url_is_the_same_view() -> None:
-    views = {str(p.name): (p.callback.cls, _actions(p)) for p in patterns()}
+    views = {str(p.name): actions_of(p) for p in patterns()}
     hidden = {name: view for name, view in views.items() if name.endswith(HIDDEN)}
     assert len(hidden) * 2 == len(views)
     for name, view in hidden.items():
@@ -77,8 +74,9 @@ def test_the_other_spelling_of_a_url_is_the_same_view() -> None:
 
 def test_every_action_names_its_scope() -> None:
     for pattern in patterns():
-        view = pattern.callback.cls
-        for action in pattern.callback.actions.values():
+        view, actions = actions_of(pattern)
+        assert issubclass(view, ApiViewSet)
+        for action in actions.values():
             assert view.scopes.get(action) in ALL_SCOPES, f"{view.__name__}.{action}"
 
 

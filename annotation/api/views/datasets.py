@@ -78,7 +78,7 @@ class DatasetDownloadViewSet(ApiViewSet):
         export = EXPORTS[name]
         return download(
             request,
-            lambda: datasets_seen.stream(dataset, name),
+            datasets_seen.stream(dataset, name),
             filename=f"{dataset.project.slug}-{dataset.number}{export.suffix}",
             content_type=export.content_type,
             etag=f"{dataset.sha256}-{name}",

@@ -83,7 +83,7 @@ class ImportViewSet(ApiViewSet):
         )
 
 
-class PreferenceFilter(filters.FilterSet):
+class PreferenceFilter(filters.FilterSet):  # type: ignore[misc]
     """`?split=heldout&content_hash=…&import=3`."""
 
     class Meta:

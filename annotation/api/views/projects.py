@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -113,7 +111,7 @@ class MemberViewSet(ApiViewSet):
         return Response(status=204)
 
     def _member(self, project: Project, user: int) -> User:
-        return cast("User", projects.member(self.by, project, user).user)
+        return projects.member(self.by, project, user).user
 
 
 class AuditViewSet(ApiViewSet):

@@ -8,6 +8,7 @@ import pytest
 from django.urls import reverse
 
 from annotation.api import urls as annotation_urls
+from annotation.api.routing import actions_of
 from annotation.models import Preference, Project
 from tests.callers import post, signed_in
 from tests.cast import Cast, add_preferences
@@ -40,7 +41,7 @@ def readable(slug: str) -> list[str]:
     urls = []
     for pattern in [*annotation_urls.urlpatterns, *training_urls.urlpatterns]:
         wanted = set(pattern.pattern.converters)
-        if "get" in pattern.callback.actions and wanted <= {"project"}:
+        if "get" in actions_of(pattern)[1] and wanted <= {"project"}:
             urls.append(reverse(str(pattern.name), kwargs={"project": slug} if wanted else {}))
     return urls
 

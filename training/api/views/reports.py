@@ -73,7 +73,7 @@ class RunModelViewSet(ApiViewSet):
         archive = runs.model_archive(self.by, runs.get(self.by, pk))
         return download(
             request,
-            lambda: archive.chunks,
+            archive.chunks,
             filename=archive.filename,
             content_type="application/x-tar",
             headers={"Content-Length": str(archive.size)},

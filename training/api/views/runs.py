@@ -16,7 +16,7 @@ from training.selectors import runs as runs_seen
 from training.services import runs
 
 
-class RunFilter(filters.FilterSet):
+class RunFilter(filters.FilterSet):  # type: ignore[misc]
     """`?state=running&method=dpo_pop&dataset=3`."""
 
     dataset = filters.NumberFilter(field_name="dataset_id", min_value=1, max_value=MAX_ID)
