@@ -42,13 +42,13 @@ def _next(project: Project, by: User, at: datetime, exclude: frozenset[int]) -> 
     pools = waiting.pools_of(member)
     return (
         waiting.claim_next(member=member, pools=pools, at=at)
-        or _drawn(member, at)
+        or _drawn(member, pools, at)
         or waiting.claim_any(member=member, pools=pools, at=at)
     )
 
 
-def _drawn(member: Membership, at: datetime) -> Assignment | None:
-    comparison = draws.draw(member=member, at=at)
+def _drawn(member: Membership, pools: list[int], at: datetime) -> Assignment | None:
+    comparison = draws.draw(member=member, pools=pools, at=at)
     if comparison is None:
         return None
     waiting.remember(member=member, comparison=comparison)

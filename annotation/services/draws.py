@@ -9,12 +9,12 @@ from annotation.models import Comparison, Membership, Pool, Project, Split
 from annotation.services import draw_anchored, draw_pairs, draw_random
 
 
-def draw(*, member: Membership, at: datetime) -> Comparison | None:
+def draw(*, member: Membership, pools: list[int], at: datetime) -> Comparison | None:
     """A comparison nobody had before, its first slot taken for the member; None when there is none."""
-    pools = draw_pairs.locked(Pool.objects.filter(project=member.project_id).values_list("pk", flat=True))
+    locked = draw_pairs.locked(pools)
     # Read after the lock: the strategy cannot change any more once something was drawn.
     project = Project.objects.get(pk=member.project_id)
-    for pool in in_turn(pools):
+    for pool in in_turn(locked):
         comparison = _draw_from(pool, project, member, at)
         if comparison:
             return comparison

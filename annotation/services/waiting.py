@@ -50,9 +50,10 @@ def claim(*, comparison: Comparison, member: Membership, at: datetime) -> Assign
 
 
 def remember(*, member: Membership, comparison: Comparison) -> None:
-    """Where the member's queue stands now, and which anchor they know."""
+    """Where the member's queue stands now, and which anchor they know: a held-out pair does not change it."""
     cursor = max(member.queue_cursor, comparison.queue_position)
-    Membership.objects.filter(pk=member.pk).update(queue_cursor=cursor, last_anchor=comparison.anchor_id)
+    anchor = comparison.anchor_id or member.last_anchor_id
+    Membership.objects.filter(pk=member.pk).update(queue_cursor=cursor, last_anchor=anchor)
 
 
 def pools_of(member: Membership) -> list[int]:

@@ -10,7 +10,7 @@ from annotation.models import Comparison, Pool, Project, Split
 from annotation.services import assignments, draws
 from tests.annotation import invariants
 from tests.annotation.playing import answer, label_everything
-from tests.cast import NOW, Cast, add_preferences
+from tests.cast import NOW, Cast, add_preferences, join, make_project
 
 pytestmark = pytest.mark.database
 
@@ -111,25 +111,20 @@ def test_same_seed_draws_the_same_pairs(cast: Cast) -> None:
 
 
 def _queries(cast: Cast, strategy: str, size: int) -> int:
-    """Queries of one draw, past the first comparisons, in a pool of this size."""
-    Comparison.objects.all().delete()
-    cast.project.preferences.all().delete()
-    Pool.objects.update(size=0, epoch=0, epoch_size=0, counter=0, drawn=0, decided=0, undecided=0, labels=0)
-    Project.objects.filter(pk=cast.project.pk).update(strategy=strategy, labels_per_comparison=2, seed=7)
-    add_preferences(cast.project, size)
-    add_preferences(cast.project, size // 4, split=Split.HELDOUT)
-    for person in (cast.ann_one, cast.ann_two):
-        held = assignments.next_for(project=cast.project, by=person, at=NOW)
-        assert held
-        answer(held, verdict="too_close")
-    with CaptureQueriesContext(
-        connection,
-    ) as captured:
-        assert assignments.next_for(project=cast.project, by=cast.ann_one, at=NOW)
+    """Queries of one draw, past the first comparison, in a pool of this size."""
+    project = make_project(cast.owner, strategy=strategy, labels_per_comparison=2, seed=7)
+    join(project, cast.ann_one)
+    add_preferences(project, size)
+    add_preferences(project, size // 4, split=Split.HELDOUT)
+    held = assignments.next_for(project=project, by=cast.ann_one, at=NOW)
+    assert held
+    answer(held, verdict="too_close")
+    with CaptureQueriesContext(connection) as captured:
+        assert assignments.next_for(project=project, by=cast.ann_one, at=NOW)
     return len(captured)
 
 
 @pytest.mark.parametrize("strategy", ["random", "iterative"])
 def test_a_draw_takes_the_same_queries_in_a_large_pool(cast: Cast, strategy: str) -> None:
     small, large = _queries(cast, strategy, 20), _queries(cast, strategy, 2000)
-    assert small == large < 25
+    assert small == large < 30
