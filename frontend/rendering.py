@@ -67,17 +67,22 @@ def _cell(token: Token) -> str:
     return f'<{token.tag} class="md-{found[1]}">' if found else f"<{token.tag}>"
 
 
-_PARSER = MarkdownIt("commonmark", {"html": False, "breaks": True}, renderer_cls=_Renderer).enable(
-    ["table", "strikethrough"]
-)
+def _parser(*, breaks: bool) -> MarkdownIt:
+    made = MarkdownIt("commonmark", {"html": False, "breaks": breaks}, renderer_cls=_Renderer)
+    return made.enable(["table", "strikethrough"])
+
+
+# People wrap the guidelines they write; a line break in a response is part of the response.
+_WRITTEN = _parser(breaks=False)
+_SAID = _parser(breaks=True)
 
 
 @lru_cache(maxsize=CACHED_TEXTS)
-def _html(text: str) -> str:
+def _html(text: str, parser: MarkdownIt) -> str:
     if len(text) > MARKDOWN_LIMIT:
         return f"<pre>{escape(text)}</pre>"
     return nh3.clean(
-        _PARSER.render(text),
+        parser.render(text),
         tags=TAGS,
         attributes=ATTRIBUTES,
         attribute_filter=_attribute,
@@ -87,10 +92,10 @@ def _html(text: str) -> str:
     )
 
 
-def markdown(text: str) -> SafeString:
+def markdown(text: str, *, parser: MarkdownIt = _WRITTEN) -> SafeString:
     """Markdown as sanitised HTML."""
     whole = text.replace("\x00", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
-    return mark_safe(_html(whole))  # noqa: S308 - sanitised
+    return mark_safe(_html(whole, parser))  # noqa: S308 - sanitised
 
 
 ROLES = {"user": "User", "assistant": "Assistant", "system": "System", "tool": "Tool"}
@@ -111,4 +116,5 @@ def _turn(message: Mapping[str, Any], *, named: bool) -> dict[str, Any]:
     role = str(message.get("role", ""))
     name = ROLES.get(role, role.capitalize()) if named else ""
     content = message.get("content")
-    return {"role": role, "name": name, "html": markdown(content if isinstance(content, str) else "")}
+    html = markdown(content if isinstance(content, str) else "", parser=_SAID)
+    return {"role": role, "name": name, "html": html}

@@ -6,8 +6,10 @@ from typing import Any
 
 from django import template
 from django.contrib.humanize.templatetags.humanize import intcomma
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+
+from annotation.models import PopDataset, PreferenceImport
 
 register = template.Library()
 
@@ -49,17 +51,15 @@ def duration(seconds: float | None) -> str:
 def bar(done: int, total: int, label: str, qualifier: str = "") -> SafeString:
     """A labelled progress bar: `label … done of total`, with the share in per cent."""
     share = min(100, 100 * done // total) if total else 0
-    words = (
-        f"{intcomma(done)} of {qualifier + ' ' if qualifier else ''}{intcomma(total)}"
-        if total
-        else intcomma(done)
-    )
+    aim = f"{qualifier} {intcomma(total)}".strip()
+    words = intcomma(done)
+    if total:
+        words += f" of {aim}, reached" if done >= total else f" of {aim} · {share}%"
     return format_html(
-        '<div class="meter"><div class="meter__head"><span>{}</span><span class="num">{}{}</span></div>'
+        '<div class="meter"><div class="meter__head"><span>{}</span><span class="num">{}</span></div>'
         '<progress class="bar" max="100" value="{}" aria-label="{}"></progress></div>',
         label,
         words,
-        f" · {share}%" if total else "",
         share,
         f"{label}: {words}",
     )
@@ -85,3 +85,32 @@ def turns(messages: list[dict[str, str]]) -> str:
     if len(messages) == 1:
         return messages[0]["content"]
     return "\n\n".join(f"{turn['role']}: {turn['content']}" for turn in messages)
+
+
+@register.filter
+def source_name(found: PreferenceImport) -> str:
+    """What was imported: the file's name, or the dataset's id."""
+    return found.filename or str(found.source.get("dataset", "preferences"))
+
+
+@register.filter
+def training_rows(dataset: PopDataset) -> int:
+    """Rows of the training split: `row_count` has the held-out ones too."""
+    return dataset.row_count - dataset.heldout_row_count
+
+
+@register.filter
+def last_turn(messages: list[dict[str, str]]) -> str:
+    """The newest message; an ellipsis says that a conversation came before it."""
+    return ("… " if len(messages) > 1 else "") + (messages[-1]["content"] if messages else "")
+
+
+@register.filter
+def ticks(text: str) -> SafeString:
+    """Plain text with `code` in back ticks, as HTML."""
+    parts = text.split("`")
+    return format_html_join(
+        "",
+        "{}",
+        ((format_html("<code>{}</code>", part) if index % 2 else part,) for index, part in enumerate(parts)),
+    )

@@ -59,10 +59,7 @@ export class Stage {
   }
 
   flag(side, on) {
-    const button = this.root.querySelector(`[data-flag="${side}"]`);
-    if (!button) return;
-    button.setAttribute("aria-pressed", String(on));
-    button.querySelector("[data-flag-words]").textContent = on ? "Flagged as swapped" : "Looks swapped";
+    this.root.querySelector(`[data-flag="${side}"]`)?.setAttribute("aria-pressed", String(on));
   }
 
   expandAll() {
