@@ -97,7 +97,7 @@ def test_a_worker_that_was_taken_over_writes_nothing_more(cast: Cast) -> None:
 @pytest.fixture
 def broker(request: pytest.FixtureRequest) -> Iterator[Celery]:
     """Another Celery application as the current one, on the broker the test names."""
-    before = current_app._get_current_object()
+    before: Celery = getattr(current_app, "_get_current_object")()  # noqa: B009 - the app behind the proxy
     app = Celery("elsewhere", broker=request.param, set_as_current=False)
     app.conf.task_default_queue = "default"
     app.set_current()
