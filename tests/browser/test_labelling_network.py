@@ -15,7 +15,7 @@ from annotation.services import assignments
 from tests.cast import PASSWORD, add_preferences
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Route
+    from playwright.sync_api import APIResponse, Route
 
     from annotation.models import Project, User
     from tests.browser.conftest import Console
@@ -67,7 +67,7 @@ def test_a_reload_while_offline_loses_nothing(labelling: Labelling) -> None:
 def test_an_answer_whose_reply_got_lost_is_counted_once(labelling: Labelling) -> None:
     labelling.open()
     seen = labelling.look()
-    lost = []
+    lost: list[APIResponse] = []
 
     def deliver_and_lose(route: Route) -> None:
         if lost:
