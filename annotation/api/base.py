@@ -8,12 +8,13 @@ from typing import Any, ClassVar, cast
 
 from django.db.models import QuerySet
 from django.utils import timezone
-from rest_framework.parsers import BaseParser, JSONParser
+from rest_framework.parsers import BaseParser
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.viewsets import GenericViewSet
 
+from annotation.api.parsers import BoundedJSONParser
 from annotation.api.permissions import ScopeAllows
 from annotation.models import Project, User
 from annotation.selectors import projects
@@ -26,7 +27,7 @@ class ApiViewSet(GenericViewSet[Any]):
     scopes: ClassVar[Mapping[str, str]] = {}
     serializer_class: type[BaseSerializer[Any]] | None = None
     filter_backends: Sequence[Any] = ()
-    parser_classes: Sequence[type[BaseParser]] = (JSONParser,)
+    parser_classes: Sequence[type[BaseParser]] = (BoundedJSONParser,)
 
     @property
     def by(self) -> User:

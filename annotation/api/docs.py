@@ -15,7 +15,7 @@ REFUSALS = {
     403: "Not allowed: by role, or by the token's scopes.",
     404: "No such thing, or none you may know of.",
     409: "Its present state forbids this.",
-    413: "The upload is over the limit.",
+    413: "The upload or the body is over the limit.",
     422: "Some values are wrong; `fields` says which.",
     429: "Too often; see `Retry-After`.",
 }

@@ -1,23 +1,27 @@
 """Every error answer is `{"code", "detail", "fields"?}`.
 
 400 the request cannot be read (broken JSON, wrong media type is 415); 401 not signed in; 403 not allowed;
-404 no such thing, or none you may know of; 409 the state forbids it; 422 it can be read but its values
-are wrong (`fields` says which); 429 too often; 503 try again later.
+404 no such thing, or none you may know of; 409 the state forbids it; 413 too large; 422 it can be read but
+its values are wrong (`fields` says which); 429 too often; 503 try again later.
 """
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.db import OperationalError
 from django.http import Http404
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 from rest_framework.views import exception_handler, set_rollback
 
+from annotation.api.parsers import TooLarge
 from annotation.errors import DomainError
 
+logger = logging.getLogger(__name__)
 CODES = {
     status.HTTP_400_BAD_REQUEST: "malformed",
     status.HTTP_401_UNAUTHORIZED: "not_signed_in",
@@ -25,6 +29,7 @@ CODES = {
     status.HTTP_404_NOT_FOUND: "not_found",
     status.HTTP_405_METHOD_NOT_ALLOWED: "method_not_allowed",
     status.HTTP_406_NOT_ACCEPTABLE: "not_acceptable",
+    status.HTTP_413_REQUEST_ENTITY_TOO_LARGE: "too_large",
     status.HTTP_415_UNSUPPORTED_MEDIA_TYPE: "unsupported_media_type",
     status.HTTP_429_TOO_MANY_REQUESTS: "too_often",
 }
@@ -42,6 +47,12 @@ def handle(exc: Exception, context: dict[str, Any]) -> Response | None:
             {"code": "invalid", "detail": _sentence(fields), "fields": fields},
             status=status.HTTP_422_UNPROCESSABLE_ENTITY,
         )
+    if isinstance(exc, RequestDataTooBig):
+        exc = TooLarge("The body is over the limit.")
+    if isinstance(exc, OperationalError):
+        logger.exception("The database did not answer.")
+        busy = {"code": "database_busy", "detail": "The database is busy or away. Try again in a moment."}
+        return Response(busy, status=status.HTTP_503_SERVICE_UNAVAILABLE)
     response = exception_handler(exc, context)
     if response is not None:
         response.data = {"code": _code(exc, response.status_code), "detail": _detail(exc, response)}

@@ -23,6 +23,7 @@ urlpatterns = [
     *route(f"{PROJECT}/reopen", ProjectViewSet, "project-reopen", post="reopen"),
     *route(f"{PROJECT}/archive", ProjectViewSet, "project-archive", post="archive"),
     *route(f"{PROJECT}/progress/", ProjectViewSet, "project-progress", get="progress"),
+    *route(f"{PROJECT}/funnel/", ProjectViewSet, "project-funnel", get="funnel"),
     *route(f"{PROJECT}/members/", MemberViewSet, "project-members", get="list"),
     *route(
         f"{PROJECT}/members/<id:user>/", MemberViewSet, "member", patch="partial_update", delete="destroy"
@@ -33,6 +34,7 @@ urlpatterns = [
     *route(f"{PROJECT}/imports/", ProjectImportViewSet, "project-imports", get="list", post="create"),
     *route(f"{PROJECT}/preferences/", PreferenceViewSet, "project-preferences", get="list"),
     *route(f"{PROJECT}/datasets/", ProjectDatasetViewSet, "project-datasets", get="list", post="create"),
+    *route(f"{PROJECT}/datasets/preview", ProjectDatasetViewSet, "project-datasets-preview", get="preview"),
     *route(f"{PROJECT}/next", QueueViewSet, "next", post="next"),
     *route(f"{PROJECT}/undo", QueueViewSet, "undo", post="undo"),
     *route(f"{PROJECT}/release", QueueViewSet, "release", post="release"),

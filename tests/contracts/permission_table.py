@@ -119,6 +119,7 @@ TABLE: dict[tuple[str, str], Row] = {
     ("POST", "api-project-reopen"): managers("manage"),
     ("POST", "api-project-archive"): managers("manage"),
     ("GET", "api-project-progress"): members("read"),
+    ("GET", "api-project-funnel"): managers("read"),
     ("GET", "api-project-audit"): managers("read"),
     ("GET", "api-project-members"): managers("read"),
     ("PATCH", "api-member"): managers("manage", path=a_member, body=lambda _: {"role": "admin"}),
@@ -141,6 +142,7 @@ TABLE: dict[tuple[str, str], Row] = {
     # datasets
     ("GET", "api-project-datasets"): managers("read"),
     ("POST", "api-project-datasets"): managers("manage", 202, answered),
+    ("GET", "api-project-datasets-preview"): managers("read"),
     ("GET", "api-dataset"): managers("read", path=a_dataset),
     ("DELETE", "api-dataset"): managers("manage", 204, a_dataset),
     ("GET", "api-dataset-download"): managers("read", path=a_frozen_dataset),

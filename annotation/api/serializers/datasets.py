@@ -56,6 +56,15 @@ class FreezeOptionsSerializer(serializers.Serializer[Any]):
     min_confidence = serializers.FloatField(min_value=0, max_value=1, required=False)
 
 
+class FreezePreviewSerializer(serializers.Serializer[Any]):
+    """Rows by split, and the preferences that go along whether they have rows or not."""
+
+    rows = serializers.IntegerField()
+    training = serializers.IntegerField()
+    heldout = serializers.IntegerField()
+    preferences = serializers.IntegerField()
+
+
 class FreezeSerializer(serializers.Serializer[Any]):
     name = serializers.CharField(max_length=200, default="", allow_blank=True)
     options = FreezeOptionsSerializer(default=dict)

@@ -20,6 +20,13 @@ class AnchorCountsSerializer(serializers.Serializer[Any]):
     exhausted = serializers.IntegerField()
 
 
+class MineSerializer(serializers.Serializer[Any]):
+    """Your own labels; `today` since midnight UTC."""
+
+    today = serializers.IntegerField()
+    total = serializers.IntegerField()
+
+
 class ProgressSerializer(serializers.Serializer[Any]):
     """How far the labelling is."""
 
@@ -35,3 +42,16 @@ class ProgressSerializer(serializers.Serializer[Any]):
     eta_seconds = serializers.FloatField(allow_null=True)
     anchors = AnchorCountsSerializer()
     per_annotator = AnnotatorProgressSerializer(many=True)
+    mine = MineSerializer()
+
+
+class FunnelSerializer(serializers.Serializer[Any]):
+    """Counts, each step made from the one before."""
+
+    preferences = serializers.IntegerField()
+    training = serializers.IntegerField(help_text="Preferences that are not held out.")
+    heldout = serializers.IntegerField()
+    comparisons = serializers.IntegerField()
+    labels = serializers.IntegerField()
+    rows = serializers.IntegerField(help_text="Comparisons with a winner.")
+    datasets = serializers.IntegerField()

@@ -14,17 +14,20 @@ from annotation.api.serializers.datasets import (
     DatasetDetailSerializer,
     DatasetSerializer,
     DownloadQuerySerializer,
+    FreezeOptionsSerializer,
+    FreezePreviewSerializer,
     FreezeSerializer,
 )
 from annotation.exports import EXPORTS
 from annotation.selectors import datasets as datasets_seen
-from annotation.services import datasets
+from annotation.selectors import freeze_preview
+from annotation.services import datasets, freeze_options
 
 
 class ProjectDatasetViewSet(ApiViewSet):
     """PoP datasets of a project."""
 
-    scopes = {"list": "read", "create": "manage"}
+    scopes = {"list": "read", "preview": "read", "create": "manage"}
 
     @documented(DatasetSerializer(many=True))
     def list(self, request: Request, project: str) -> Response:
@@ -41,6 +44,19 @@ class ProjectDatasetViewSet(ApiViewSet):
         found = self.project()
         made = datasets.freeze(project=found, by=self.by, at=self.at, **self.given(FreezeSerializer))
         return Response(DatasetDetailSerializer(made).data, status=202)
+
+    @documented(FreezePreviewSerializer, query=(FreezeOptionsSerializer,), refuses=(404, 422))
+    def preview(self, request: Request, project: str) -> Response:
+        """How many rows a freeze with these options would give now. Managers only."""
+        found = self.project()
+        chosen = freeze_options.resolve(self.asked(FreezeOptionsSerializer), found)
+        seen = freeze_preview.of_project(
+            self.by,
+            found,
+            max_rows_per_strong=chosen.max_rows_per_strong,
+            min_confidence=chosen.min_confidence,
+        )
+        return Response(FreezePreviewSerializer(seen).data)
 
 
 class DatasetViewSet(ApiViewSet):

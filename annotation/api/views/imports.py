@@ -6,13 +6,14 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django_filters import rest_framework as filters
-from rest_framework.parsers import JSONParser, MultiPartParser
+from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from annotation.api.base import ApiViewSet
 from annotation.api.docs import documented
 from annotation.api.pagination import CursorPages
+from annotation.api.parsers import BoundedJSONParser
 from annotation.api.routing import MAX_ID
 from annotation.api.serializers.preferences import (
     FileImportSerializer,
@@ -36,7 +37,7 @@ class ProjectImportViewSet(ApiViewSet):
     """Imports of a project."""
 
     scopes = {"list": "read", "create": "manage"}
-    parser_classes = (MultiPartParser, JSONParser)
+    parser_classes = (MultiPartParser, BoundedJSONParser)
 
     @documented(ImportSerializer(many=True))
     def list(self, request: Request, project: str) -> Response:

@@ -7,7 +7,7 @@ from rest_framework.response import Response
 
 from annotation.api.base import ApiViewSet
 from annotation.api.docs import documented
-from annotation.api.serializers.progress import ProgressSerializer
+from annotation.api.serializers.progress import FunnelSerializer, ProgressSerializer
 from annotation.api.serializers.projects import (
     AuditSerializer,
     MemberSerializer,
@@ -16,7 +16,7 @@ from annotation.api.serializers.projects import (
     ProjectWriteSerializer,
 )
 from annotation.models import Project, User
-from annotation.selectors import progress, projects
+from annotation.selectors import funnel, progress, projects
 from annotation.services import members as member_deeds
 from annotation.services import projects as project_deeds
 
@@ -28,6 +28,7 @@ class ProjectViewSet(ApiViewSet):
         "list": "read",
         "retrieve": "read",
         "progress": "read",
+        "funnel": "read",
         "create": "manage",
         "partial_update": "manage",
         "pause": "manage",
@@ -76,7 +77,15 @@ class ProjectViewSet(ApiViewSet):
     @documented(ProgressSerializer)
     def progress(self, request: Request, project: str) -> Response:
         """How far the labelling is; `per_annotator` is for managers and empty for others."""
-        return Response(ProgressSerializer(progress.of_project(self.by, self.project(), self.at)).data)
+        found, at = self.project(), self.at
+        seen = progress.of_project(self.by, found, at)
+        whole = {**vars(seen), "mine": progress.mine(self.by, found, at)}
+        return Response(ProgressSerializer(whole).data)
+
+    @documented(FunnelSerializer)
+    def funnel(self, request: Request, project: str) -> Response:
+        """From imported preferences to frozen datasets, in counts. Managers only."""
+        return Response(FunnelSerializer(funnel.of_project(self.by, self.project())).data)
 
     def _answer(self, project: Project, status: int = 200) -> Response:
         seen = projects.with_role(self.by).get(pk=project.pk)

@@ -70,6 +70,15 @@ def test_labels_are_frozen_and_described(labelled: Cast) -> None:
     assert [item["id"] for item in client.get(url).json()["results"]] == [found["id"]]
 
 
+def test_a_preview_counts_the_rows_a_freeze_gives(labelled: Cast, frozen: PopDataset) -> None:
+    client, url = signed_in(labelled.owner), f"/api/v1/projects/{labelled.project.slug}/datasets/preview"
+    seen = client.get(url).json()
+    assert (seen["training"], seen["heldout"]) == (frozen.row_count, frozen.heldout_row_count)
+    assert seen["preferences"] == 12
+    assert client.get(url, {"max_rows_per_strong": 1}).json()["rows"] <= seen["rows"]
+    assert client.get(url, {"min_confidence": 2}).status_code == 422
+
+
 def test_freezing_nothing_is_refused(cast: Cast) -> None:
     answer = post(signed_in(cast.owner), f"/api/v1/projects/{cast.project.slug}/datasets/")
     assert (answer.status_code, answer.json()["code"]) == (422, "nothing_to_freeze")

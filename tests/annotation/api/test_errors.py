@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from django.core.exceptions import PermissionDenied
+from django.db import OperationalError
 from django.http import Http404, JsonResponse
 from django.test import RequestFactory
 from rest_framework import exceptions
@@ -13,7 +15,7 @@ from rest_framework import exceptions
 from annotation.api.errors import handle
 from annotation.api.fallback import server_error
 from annotation.errors import Conflict, Invalid
-from tests.callers import signed_in
+from tests.callers import by_token, signed_in
 from tests.cast import Cast
 
 pytestmark = pytest.mark.database
@@ -65,6 +67,20 @@ def test_djangos_own_refusals_say_nothing_of_the_inside(db: None, error: Excepti
     assert answer is not None
     assert answer.status_code == status
     assert "secret" not in answer.data["detail"]
+
+
+def test_a_database_that_does_not_answer_is_503(db: None) -> None:
+    answer = handle(OperationalError("database is locked"), {})
+    assert answer is not None
+    assert (answer.status_code, answer.data["code"]) == (503, "database_busy")
+
+
+def test_json_over_the_limit_is_413_and_not_read(cast: Cast, settings: Any) -> None:
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 100
+    body = {"name": "x" * 200, "scopes": ["read"]}
+    for client in (signed_in(cast.owner), by_token(cast.owner)):
+        answer = client.post(TOKENS, body, format="json")
+        assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
 
 
 def test_a_bug_is_not_dressed_up_as_an_answer(db: None) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from rest_framework.test import APIClient
 
 from annotation.models import PreferenceImport
 from annotation.services import imports
@@ -52,6 +53,16 @@ def test_a_file_is_taken_by_multipart_and_its_rows_arrive(cast: Cast) -> None:
     assert rejected[0]["reason"]
     listed = client.get(url(cast, "preferences")).json()["results"]
     assert [(row["score_chosen"], row["chosen"][0]["content"]) for row in listed] == [(4.5, "Hello!")]
+
+
+def test_a_browser_uploads_with_its_csrf_token(cast: Cast) -> None:
+    browser = APIClient(enforce_csrf_checks=True)
+    browser.force_login(cast.owner, backend="django.contrib.auth.backends.ModelBackend")
+    refused = browser.post(url(cast), {"file": jsonl(GOOD)}, format="multipart")
+    assert (refused.status_code, PreferenceImport.objects.count()) == (403, 0)
+    browser.cookies["csrftoken"] = token = "c" * 32
+    taken = browser.post(url(cast), {"file": jsonl(GOOD)}, format="multipart", HTTP_X_CSRFTOKEN=token)
+    assert (taken.status_code, PreferenceImport.objects.count()) == (202, 1)
 
 
 def test_a_hub_data_set_is_taken_as_json(cast: Cast) -> None:

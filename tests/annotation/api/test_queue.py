@@ -139,6 +139,17 @@ def test_heartbeats_prolong_ones_own_leases_only(cast: Cast, base: str) -> None:
     assert post(signed_in(cast.ann_one), beat, {"ids": []}).status_code == 422
 
 
+def test_progress_counts_everyones_and_ones_own(cast: Cast, base: str) -> None:
+    client = signed_in(cast.ann_one)
+    answer(client, post(client, f"{base}/next").json())
+    mine = client.get(f"{base}/progress/").json()
+    assert (mine["labels"], mine["mine"], mine["per_annotator"]) == (1, {"today": 1, "total": 1}, [])
+    seen = signed_in(cast.owner).get(f"{base}/progress/").json()
+    assert seen["mine"] == {"today": 0, "total": 0}
+    assert [(one["name"], one["labels"]) for one in seen["per_annotator"]] == [("ann_one", 1)]
+    assert signed_in(cast.owner).get(f"{base}/funnel/").json()["preferences"] == 8
+
+
 def test_release_gives_everything_back(cast: Cast, base: str) -> None:
     client = signed_in(cast.ann_one)
     post(client, f"{base}/next")
