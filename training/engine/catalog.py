@@ -172,14 +172,14 @@ PRESETS: dict[str, Preset] = {
             "Tiny model on a CPU",
             "Minutes on a laptop: to see the loop, not to judge the method.",
             {
-                "model": {"base": "tiny"},
+                "model": {"base": "tiny", "tiny": {"hidden_size": 64, "layers": 2, "sft_steps": 60}},
                 "method": {"slug": "dpo_pop", "params": {"beta": 0.5}},
                 "training": {
                     "epochs": 3,
                     "learning_rate": 5e-4,
                     "rows_per_step": 16,
                     "micro_batch": 16,
-                    "max_length": 512,
+                    "max_length": 384,
                     "save_steps": 25,
                 },
             },

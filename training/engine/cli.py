@@ -175,6 +175,7 @@ def quiet_environment() -> None:
         ("HF_HUB_DISABLE_PROGRESS_BARS", "1"),
     ):
         os.environ[name] = value
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve whoever shares the CPU
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")
 
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from training.engine import base, catalog, checkpoints, evaluations, export, reference, runrecord, sft
 from training.engine.batching import PairCollator
 from training.engine.encoding import Encoded, encode_all
-from training.engine.errors import Cancelled, DatasetError
+from training.engine.errors import Cancelled, DatasetError, NotFinite
 from training.engine.evaluations import HeldOut
 from training.engine.events import EventWriter
 from training.engine.logps import Scorer, check_head
@@ -29,6 +29,7 @@ from training.engine.stopping import Stop
 from training.engine.trainer import PairTrainer
 
 SHOWN_DROPPED = 5
+THREADS_FROM = 256  # hidden size
 
 
 @dataclass
@@ -71,6 +72,7 @@ def train(run: Run) -> Path:
     began = time.monotonic()
     resume = checkpoints.last(run.checkpoints)
     run.stop.has_checkpoint = lambda: bool(checkpoints.complete(run.checkpoints))
+    _settle_threads(run.spec)
     _start(run, resume)
     run.base = base.open_base(run.spec, run.folder, _texts(run.data))
     run.encoded = encode_all(
@@ -87,6 +89,12 @@ def train(run: Run) -> Path:
     model = _save(run, trainer, results)
     run.events.write("finished", model=model.name, seconds=time.monotonic() - began)
     return model
+
+
+def _settle_threads(spec: RunSpec) -> None:
+    """One thread for small models: more only wait for each other, and one gives the same sums everywhere."""
+    if spec.model.base == base.TINY and spec.model.tiny.hidden_size < THREADS_FROM:
+        torch.set_num_threads(1)
 
 
 def _texts(data: PopData) -> Iterator[str]:
@@ -257,6 +265,7 @@ def _evaluate(run: Run, trainer: PairTrainer) -> dict[str, Any]:
     places = [place for place in run.data.preferences_of("heldout") if run.encoded[place] is not None]
     progress = Progress(run.events, "evaluate", len(places))
     policy = _score(run, trainer.model, places, progress)
+    _check_finite(policy[places])
     ratios = (policy - run.reference)[places].double().numpy()
     positions = {place: index for index, place in enumerate(places)}
     rows = [(row.strong, row.weak) for row in run.data.rows_of("heldout")]
@@ -269,6 +278,13 @@ def _evaluate(run: Run, trainer: PairTrainer) -> dict[str, Any]:
         seed=run.spec.training.seed,
     )
     return _report_evaluations(run, heldout)
+
+
+def _check_finite(policy: Tensor) -> None:
+    if not torch.isfinite(policy).all():
+        raise NotFinite(
+            "The trained model gives probabilities that are not finite.", hint="Lower the learning rate."
+        )
 
 
 def _report_evaluations(run: Run, heldout: HeldOut) -> dict[str, Any]:

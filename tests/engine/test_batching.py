@@ -1,0 +1,150 @@
+"""Batching, by property: nothing is lost, nothing doubled, and padding changes no log-probability."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.engine import world
+from training.engine import tiny
+from training.engine.batching import PairCollator, both_sides, by_length, pad, rows_in, unique
+from training.engine.encoding import PLAIN_TEMPLATE, Encoded, encode, encode_all
+from training.engine.logps import Scorer, preference_logps
+from training.engine.records import Preference
+from training.engine.spec import TinySpec
+
+token = st.integers(0, 250)
+tokens = st.lists(token, min_size=1, max_size=12)
+
+
+@st.composite
+def encodeds(draw: st.DrawFn) -> Encoded:
+    prompt, chosen, rejected = draw(tokens), draw(tokens), draw(tokens)
+    one, other = (np.asarray(prompt + side, np.int32) for side in (chosen, rejected))
+    return Encoded(one, other, prompt_length=len(prompt))
+
+
+@given(st.lists(st.integers(0, 9), min_size=1))
+def test_unique_finds_every_entry_again(places: list[int]) -> None:
+    order, position = unique(places)
+    assert len(set(order)) == len(order)
+    assert [order[index] for index in position.tolist()] == places
+
+
+@given(st.lists(encodeds(), min_size=1, max_size=6))
+def test_padding_keeps_every_token_and_marks_completions_only(pairs: list[Encoded]) -> None:
+    batch = both_sides(pairs, pad_id=299)
+    sides = [one.chosen for one in pairs] + [one.rejected for one in pairs]
+    prompts = [one.prompt_length for one in pairs] * 2
+    for place, (ids, prompt) in enumerate(zip(sides, prompts, strict=True)):
+        kept = batch["attention_mask"][place].bool()
+        assert batch["input_ids"][place][kept].tolist() == ids.tolist()
+        assert batch["input_ids"][place][batch["completion_mask"][place]].tolist() == ids[prompt:].tolist()
+        assert (batch["input_ids"][place][~kept] == 299).all()
+
+
+@given(st.lists(st.none() | encodeds(), max_size=12), st.integers(1, 5))
+def test_grouping_by_length_covers_each_encoded_preference_once(
+    pairs: list[Encoded | None], size: int
+) -> None:
+    groups = list(by_length(pairs, range(len(pairs)), size))
+    assert sorted(place for group in groups for place in group) == [
+        place for place, one in enumerate(pairs) if one is not None
+    ]
+    assert all(1 <= len(group) <= size for group in groups)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(encodeds(), min_size=2, max_size=5),
+    st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=8),
+)
+def test_a_row_finds_its_own_preferences(pairs: list[Encoded], links: list[tuple[int, int]]) -> None:
+    rows = [{"strong": strong % len(pairs), "weak": weak % len(pairs)} for strong, weak in links]
+    reference = torch.arange(2.0 * len(pairs)).reshape(-1, 2)
+    batch = PairCollator(pairs, reference, torch.arange(float(len(pairs))), pad_id=299)(rows)
+    assert rows_in(batch) == len(rows)
+    for side in ("strong", "weak"):
+        assert len(batch[side]["input_ids"]) == 2 * len({row[side] for row in rows})
+        found = batch[f"{side}_ref"][batch[f"{side}_of"]]
+        assert found.tolist() == [reference[row[side]].tolist() for row in rows]
+    assert batch["score_margin"][batch["strong_of"]].tolist() == [float(row["strong"]) for row in rows]
+    lengths = batch["lengths"][batch["strong_of"]]
+    assert lengths[:, 0].tolist() == [pairs[row["strong"]].chosen_length for row in rows]
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(encodeds(), min_size=2, max_size=4))
+def test_company_in_a_batch_changes_no_log_probability(pairs: list[Encoded]) -> None:
+    model = tiny.model(
+        TinySpec(**world.TINY), vocabulary=300, max_length=64, pad_id=0, eos_id=1, seed=0
+    ).double()
+    scorer = Scorer(model)
+    with torch.no_grad():
+        together = preference_logps(scorer, both_sides(pairs, pad_id=0))
+        alone = [preference_logps(scorer, both_sides([one], pad_id=0))[0] for one in pairs]
+    torch.testing.assert_close(together, torch.stack(alone), rtol=1e-10, atol=1e-10)
+
+
+def test_tiles_of_the_head_give_the_same_values_and_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = tiny.model(
+        TinySpec(**world.TINY), vocabulary=300, max_length=64, pad_id=0, eos_id=1, seed=0
+    ).double()
+    batch = pad([(np.arange(2, 40, dtype=np.int32), 3), (np.arange(2, 20, dtype=np.int32), 9)], 0)
+    found = []
+    for tile in (1 << 24, 300 * 5):
+        monkeypatch.setattr("training.engine.logps.TILE", tile)
+        scores = Scorer(model)(**batch)
+        found.append([scores, *torch.autograd.grad(scores.sum(), list(model.parameters()))])
+    for whole, tiled in zip(*found, strict=True):
+        torch.testing.assert_close(whole, tiled, rtol=1e-10, atol=1e-12)
+
+
+def preference(prompt: str, chosen: str = "yes", rejected: str = "no") -> Preference:
+    user, assistant = ({"role": role} for role in ("user", "assistant"))
+    return Preference(
+        "id",
+        "train",
+        [{**user, "content": prompt}],
+        [{**assistant, "content": chosen}],
+        [{**assistant, "content": rejected}],
+    )
+
+
+def test_a_completion_is_what_follows_the_prompt_and_ends_with_the_end_mark() -> None:
+    tokenizer = tiny.tokenizer(["hello there"], 262)
+    one = encode(tokenizer, preference("hello"), 64)
+    assert one is not None
+    assert tokenizer.decode(one.chosen[: one.prompt_length]) == "<|user|>hello<|end|><|assistant|>"
+    assert tokenizer.decode(one.chosen[one.prompt_length :]) == "yes<|end|>"
+    assert tokenizer.decode(one.rejected[one.prompt_length :]) == "no<|end|>"
+
+
+def test_truncation_keeps_the_start_and_drops_what_has_no_room_for_an_answer() -> None:
+    tokenizer = tiny.tokenizer(["hello there"], 262)
+    long = preference("a long question", "a long answer that goes on", "no")
+    one = encode(tokenizer, long, 24)
+    assert one is not None
+    assert len(one.chosen) == 24
+    assert encode_all(tokenizer, [long, preference("hi")], 17)[0] is None
+
+
+def test_a_tokenizer_without_a_template_gets_a_plain_one() -> None:
+    tokenizer = tiny.tokenizer(["hello there"], 262)
+    tokenizer.chat_template = None
+    one = encode_all(tokenizer, [preference("hello")], 64)[0]
+    assert tokenizer.chat_template == PLAIN_TEMPLATE
+    assert one is not None
+    assert tokenizer.decode(one.chosen) == "User: hello\n\nAssistant: yes<|end|>"
+
+
+def test_the_tiny_tokenizer_is_the_same_every_time_and_loses_nothing() -> None:
+    texts = ["the cat sat on the mat", "the dog sat on the log", "naïve café ☕"]
+    first, second = tiny.tokenizer(texts, 300), tiny.tokenizer(texts, 300)
+    assert first.get_vocab() == second.get_vocab()
+    assert first.backend_tokenizer.to_str() == second.backend_tokenizer.to_str()
+    text = "Ω, never seen: \x00\t☃ the cat"
+    assert first.decode(first(text)["input_ids"]) == text

@@ -1,0 +1,101 @@
+"""Evaluations against values worked out here, and what they say when they do not apply."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from training.engine import catalog, evaluations
+from training.engine.evaluations import HeldOut
+from training.engine.evaluations.heldout import Floats, Ints, interval
+
+
+def heldout(margin: list[float], score: list[float], rows: list[tuple[int, int]] | None = None) -> HeldOut:
+    return HeldOut(
+        np.asarray(margin, np.float64),
+        np.asarray(score, np.float64),
+        np.asarray(rows or [], np.int64).reshape(-1, 2),
+        seed=0,
+    )
+
+
+def results(data: HeldOut) -> dict[str, Any]:
+    return {name: result for name, result, _ in evaluations.run_all(catalog.EVALUATIONS, data)}
+
+
+NAN = float("nan")
+SOME = heldout([1.0, -1.0, 2.0, 0.0, 3.0], [1.0, 2.0, 3.0, NAN, 4.0], [(0, 1), (1, 2), (4, 3), (3, 3)])
+
+
+def test_accuracies_count_ties_as_wrong() -> None:
+    found = results(SOME)
+    assert found["pair_accuracy"]["accuracy"] == pytest.approx(3 / 5)
+    assert found["pair_accuracy"]["n"] == 5
+    assert found["pop_accuracy"]["accuracy"] == pytest.approx(2 / 4)
+    low, high = found["pair_accuracy"]["interval"]
+    assert low < 3 / 5 < high
+
+
+def test_correlations_use_scored_preferences_only() -> None:
+    found = results(SOME)["margin_correlation"]
+    margin, score = [1.0, -1.0, 2.0, 3.0], [1.0, 2.0, 3.0, 4.0]
+    assert found["n"] == 4
+    assert found["pearson"] == pytest.approx(stats.pearsonr(margin, score).statistic)
+    assert found["spearman"] == pytest.approx(stats.spearmanr(margin, score).statistic)
+    assert found["pearson_interval"][0] <= found["pearson"] <= found["pearson_interval"][1]
+
+
+def test_cumulative_accuracy_from_below_and_above() -> None:
+    found = results(SOME)["cumulative_accuracy"]
+    assert found["margin"] == [1.0, 2.0, 3.0, 4.0]
+    assert found["lower"] == pytest.approx([1, 1 / 2, 2 / 3, 3 / 4])
+    assert found["upper"] == pytest.approx([3 / 4, 2 / 3, 1, 1])
+    assert (found["lower_n"], found["upper_n"]) == ([1, 2, 3, 4], [4, 3, 2, 1])
+    assert sum(found["histogram"]["counts"]) == 4
+    assert len(found["histogram"]["edges"]) == len(found["histogram"]["counts"]) + 1
+
+
+def test_equal_score_margins_share_one_point() -> None:
+    found = results(heldout([1.0, -1.0, 1.0], [2.0, 2.0, 2.0]))["cumulative_accuracy"]
+    assert found["margin"] == [2.0]
+    assert found["lower"] == found["upper"] == pytest.approx([2 / 3])
+
+
+def test_an_empty_split_is_skipped_in_words() -> None:
+    for result in results(heldout([], [])).values():
+        assert "no held-out" in result["skipped"]
+
+
+def test_missing_scores_are_skipped_in_words() -> None:
+    found = results(heldout([1.0, 2.0], [NAN, NAN]))
+    for name, entry in catalog.EVALUATIONS.items():
+        assert ("scores" in found[name].get("skipped", "")) == entry.needs_scores
+
+
+def test_a_constant_margin_has_no_correlation() -> None:
+    assert "skipped" in results(heldout([1.0, 1.0, 1.0], [1.0, 2.0, 3.0]))["margin_correlation"]
+
+
+def test_results_are_plain_json_and_the_same_for_the_same_seed() -> None:
+    first, second = json.dumps(results(SOME), allow_nan=False), json.dumps(results(SOME), allow_nan=False)
+    assert first == second
+
+
+def mean_of(sample: Floats, drawn: Ints) -> float:
+    return float(sample[drawn].mean())
+
+
+def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
+    draws = np.random.default_rng(1)
+    covered = 0
+    for trial in range(200):
+        found = interval(partial(mean_of, draws.normal(size=40)), 40, trial, 300)
+        assert found is not None
+        low, high = found
+        covered += low <= 0.0 <= high
+    assert 176 <= covered <= 199  # 95% of 200 is 190; the percentile bootstrap of 40 falls a little short

@@ -1,0 +1,48 @@
+"""The run spec: presets hold, defaults hold, mistakes are named."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from training.engine import catalog
+from training.engine.spec import RunSpec
+
+
+@pytest.mark.parametrize("name", catalog.PRESETS)
+def test_every_preset_is_a_valid_spec(name: str) -> None:
+    spec = RunSpec.model_validate(catalog.PRESETS[name].spec)
+    assert RunSpec.model_validate_json(spec.model_dump_json()) == spec
+
+
+def test_the_paper_presets_hold_the_published_settings() -> None:
+    spec = RunSpec.model_validate(catalog.PRESETS["paper-3b"].spec)
+    training = spec.training
+    assert (training.learning_rate, training.rows_per_step, training.max_length) == (1e-6, 64, 2048)
+    assert (training.warmup_ratio, training.weight_decay, training.lr_scheduler) == (0.03, 0.05, "cosine")
+    assert spec.method.params["beta"] == 0.1
+    assert spec.method.params["max_margin"] == 10.0
+
+
+def test_parameters_of_a_method_take_their_defaults() -> None:
+    spec = RunSpec.model_validate({"method": {"slug": "dpo_margin"}})
+    assert spec.method.params == {"beta": 0.1, "margin": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("document", "named"),
+    [
+        ({"method": {"slug": "dpo", "params": {"beta": -0.1}}}, "greater than 0"),
+        ({"method": {"slug": "dpo", "params": {"margin": 1}}}, "Extra inputs"),
+        ({"method": {"slug": "dop"}}, "unknown method 'dop'"),
+        ({"evaluation": {"names": ["win"]}}, "unknown evaluation 'win'"),
+        ({"training": {"learning_rat": 1}}, "learning_rat"),
+        ({"training": {"rows_per_step": 6, "micro_batch": 4}}, "multiple of micro_batch"),
+        ({"model": {"tiny": {"hidden_size": 40, "heads": 3}}}, "multiple of heads"),
+    ],
+)
+def test_a_mistake_is_refused_and_named(document: dict[str, Any], named: str) -> None:
+    with pytest.raises(ValidationError, match=named):
+        RunSpec.model_validate(document)

@@ -1,0 +1,137 @@
+"""What we rely on in TRL and transformers, each private by name, and agreement with TRL's own DPO."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import trl
+from datasets import Dataset
+from transformers import Trainer
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
+from trl import DPOConfig, DPOTrainer
+
+from tests.engine import world
+from training.engine import base, runner, trl_seam
+from training.engine.encoding import encode_all
+from training.engine.logps import Scorer
+from training.engine.reference import score
+
+
+def test_the_pinned_trl_is_installed() -> None:
+    assert trl.__version__ == "1.16.0"
+
+
+@pytest.mark.parametrize("name", trl_seam.PRIVATE_METHODS)
+def test_an_overridden_private_exists_where_we_override_it(name: str) -> None:
+    assert name in vars(DPOTrainer)
+    assert name in vars(trl_seam.SeamTrainer)
+
+
+def test_the_constructor_prepares_and_scores_only_through_what_we_override() -> None:
+    source = inspect.getsource(DPOTrainer.__init__)
+    assert "self._prepare_dataset(train_dataset, processing_class, args, " in source
+    assert "self._precompute_ref_logps(" in source
+    assert list(inspect.signature(DPOTrainer._prepare_dataset).parameters)[1] == "dataset"
+    assert list(inspect.signature(DPOTrainer._precompute_ref_logps).parameters)[1] == "dataset"
+
+
+def test_checkpoints_are_written_where_the_seam_adds_to_them() -> None:
+    assert list(inspect.signature(DPOTrainer._save_checkpoint).parameters) == ["self", "model", "trial"]
+    assert "self.create_model_card(" in inspect.getsource(DPOTrainer._save_checkpoint)
+    assert 'f"{PREFIX_CHECKPOINT_DIR}-{self.state.global_step}"' in inspect.getsource(
+        Trainer._save_checkpoint
+    )
+    assert PREFIX_CHECKPOINT_DIR == "checkpoint"
+
+
+def test_the_public_parts_we_override_are_called_by_the_loop() -> None:
+    step = inspect.getsource(Trainer.training_step)
+    assert "self.compute_loss(model, inputs, num_items_in_batch=num_items_in_batch)" in step
+    assert "loss_is_scaled_for_ga" in step
+    epoch = inspect.getsource(Trainer._run_epoch)
+    assert "self.get_batch_samples(epoch_iterator, num_batches, self.args.device)" in epoch
+    assert "self.floating_point_ops(inputs)" in epoch
+
+
+def test_no_other_file_of_the_engine_names_privates() -> None:
+    folder = Path(trl_seam.__file__).parent
+    named = [
+        file.name
+        for file in folder.rglob("*.py")
+        if file.name != "trl_seam.py"
+        and any(name in file.read_text(encoding="utf-8") for name in trl_seam.PRIVATE_METHODS)
+    ]
+    assert named == []
+
+
+class Setting:
+    """TRL's stock trainer and ours on the same policy, reference and preferences."""
+
+    def __init__(self, folder: Path, slug: str, **params: float) -> None:
+        method = {"slug": slug, "params": {"beta": 0.5, **params}}
+        run = world.open_run(world.run_dir(folder, world.rows(6, 0), method=method))
+        run.base = base.open_base(run.spec, folder, ["some text"])
+        reference = copy.deepcopy(run.base.model)
+        policy = world.noisy(run.base.model, 3, 0.02)
+        run.encoded = encode_all(run.base.tokenizer, run.data.preferences, 64)
+        places = list(range(len(run.encoded)))
+        run.reference = score(Scorer(reference), run.encoded, places, pad_id=run.pad_id, batch_size=8)
+        run.base.model = copy.deepcopy(policy)
+        self.rows = runner.training_rows(run)
+        self.ours = runner.build_trainer(run, self.rows)
+        self.stock = self._stock(run, policy, reference, folder)
+
+    def _stock(self, run: Any, policy: Any, reference: Any, folder: Path) -> Any:
+        chosen = [run.data.preferences[row["strong"]] for row in self.rows]
+        columns = ("prompt", "chosen", "rejected")
+        return DPOTrainer(
+            model=policy,
+            ref_model=reference,
+            args=DPOConfig(
+                output_dir=str(folder / "stock"),
+                beta=0.5,
+                max_length=64,
+                per_device_train_batch_size=len(self.rows),
+                bf16=False,
+                gradient_checkpointing=None,
+                activation_checkpointing=False,
+                use_cpu=True,
+                report_to="none",
+                disable_tqdm=True,
+            ),
+            train_dataset=Dataset.from_list(
+                [{name: getattr(one, name) for name in columns} for one in chosen]
+            ),
+            processing_class=run.base.tokenizer,
+        )
+
+    def losses(self) -> tuple[torch.Tensor, torch.Tensor]:
+        dataset = self.stock.train_dataset
+        theirs = self.stock.data_collator([dataset[place] for place in range(len(dataset))])
+        mine = self.ours.data_collator(self.rows)
+        return (
+            self.ours.compute_loss(self.ours.model, mine),
+            self.stock.compute_loss(self.stock.model, theirs),
+        )
+
+
+@pytest.mark.filterwarnings("ignore:.*deprecated and will be removed:FutureWarning")  # TRL's own
+@pytest.mark.parametrize(("slug", "params"), [("dpo", {}), ("dpo_pop", {"max_margin": 0.0})])
+def test_without_a_margin_loss_and_gradient_are_those_of_trl(
+    tmp_path: Path, slug: str, params: dict[str, float]
+) -> None:
+    setting = Setting(tmp_path, slug, **params)
+    if slug == "dpo":  # preferences, not rows: every preference once, as TRL gets them
+        assert len(setting.rows) == len({row["strong"] for row in setting.rows})
+    ours, stock = setting.losses()
+    assert ours.item() == pytest.approx(stock.item(), abs=2e-6)
+    assert abs(ours.item() - 0.6931) > 1e-3
+    mine = torch.autograd.grad(ours, list(setting.ours.model.parameters()))
+    theirs = torch.autograd.grad(stock, list(setting.stock.model.parameters()))
+    for one, other in zip(mine, theirs, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=2e-5)
