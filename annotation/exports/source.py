@@ -8,6 +8,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, BinaryIO
 
 import pyarrow.parquet as pq
@@ -20,10 +21,10 @@ TEXTS = ("prompt", "chosen", "rejected")
 
 @dataclass(frozen=True)
 class Source:
-    """`open` gives one of the canonical files as a seekable binary stream; `title` names downloads."""
+    """`open` gives one canonical file as a seekable binary stream; temporary files go to `scratch`."""
 
     open: Callable[[str], BinaryIO]
-    title: str = "dataset"
+    scratch: str | None = None
 
 
 def table(source: Source, name: str, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
@@ -37,7 +38,7 @@ def table(source: Source, name: str, columns: list[str] | None = None) -> Iterat
 def rows_with_texts(source: Source) -> Iterator[dict[str, Any]]:
     """Each PoP row with the full texts of both preferences.
 
-    Memory holds 40 bytes a preference; the texts wait in a temporary file until a row asks for them.
+    Memory holds the ids of the preferences in the rows; the texts wait in a temporary file for their rows.
     """
     with _Texts(source) as texts:
         for row in table(source, ROWS):
@@ -52,17 +53,39 @@ def rows_with_texts(source: Source) -> Iterator[dict[str, Any]]:
             }
 
 
+def first_rows(source: Source, count: int) -> list[dict[str, Any]]:
+    """The first rows with the texts of both sides; of the preferences only those they name are read."""
+    rows = list(islice(table(source, ROWS), count))
+    wanted = sorted({row[side] for row in rows for side in ("strong_id", "weak_id")})
+    with source.open(PREFERENCES) as stream:
+        found = pq.read_table(stream, columns=["id", *TEXTS], filters=[("id", "in", wanted)]).to_pylist()
+    texts = {item["id"]: item for item in found}
+    return [
+        {
+            **{f"strong_{name}": texts[row["strong_id"]][name] for name in TEXTS},
+            **{f"weak_{name}": texts[row["weak_id"]][name] for name in TEXTS},
+            **row,
+        }
+        for row in rows
+    ]
+
+
 class _Texts:
     """Preference texts by id. Ids come sorted, so a position is found by bisection."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
-        self.file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
+        self.file = tempfile.TemporaryFile(dir=source.scratch)  # noqa: SIM115 - closed by __exit__
         self.ids: list[bytes] = []
         self.starts = array("Q")
 
     def __enter__(self) -> _Texts:
+        wanted: set[bytes] = set()
+        for row in table(self.source, ROWS, ["strong_id", "weak_id"]):
+            wanted.update((bytes.fromhex(row["strong_id"]), bytes.fromhex(row["weak_id"])))
         for item in table(self.source, PREFERENCES, ["id", *TEXTS]):
+            if bytes.fromhex(item["id"]) not in wanted:
+                continue
             self.ids.append(bytes.fromhex(item["id"]))
             self.starts.append(self.file.tell())
             self.file.write(json.dumps([item[name] for name in TEXTS], ensure_ascii=False).encode())

@@ -7,20 +7,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from django.conf import settings
 from django.core.files.storage import default_storage
 from django.db.models import QuerySet
 
 from annotation import rules
 from annotation.errors import Conflict, Invalid, NotFound, Unavailable
-from annotation.exports import EXPORTS, Source
+from annotation.exports import EXPORTS, Source, source
 from annotation.exports.canonical import FILES
-from annotation.exports.source import rows_with_texts
 from annotation.models import PopDataset, Project, User
 
 
 def of_project(user: User, project: Project) -> QuerySet[PopDataset]:
     rules.check_manage(user, project)
-    return PopDataset.objects.filter(project=project).select_related("created_by")
+    return PopDataset.objects.filter(project=project).select_related("created_by", "project")
 
 
 def get(user: User, dataset_id: int) -> PopDataset:
@@ -69,17 +69,17 @@ def stream(dataset: PopDataset, format: str) -> Iterator[bytes]:  # noqa: A002
     _check_frozen(dataset)
     for name in FILES:
         open_file(dataset, name).close()
-    return export.stream(Source(lambda name: open_file(dataset, name), title=str(dataset)))
+    return export.stream(Source(lambda name: open_file(dataset, name), settings.FILE_UPLOAD_TEMP_DIR))
 
 
-def rows(dataset: PopDataset) -> Iterator[dict[str, Any]]:
-    """The rows with their texts, in order.
+def first_rows(dataset: PopDataset, count: int) -> list[dict[str, Any]]:
+    """The first rows with their texts.
 
     Raises:
         Conflict: the dataset is not frozen.
         Unavailable: storage does not have its files.
     """
-    return rows_with_texts(Source(lambda name: open_file(dataset, name), title=str(dataset)))
+    return source.first_rows(Source(lambda name: open_file(dataset, name)), count)
 
 
 def materialise(dataset: PopDataset, folder: Path) -> Path:

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import Max, ProtectedError, Q
 
 from annotation import rules
 from annotation.errors import Conflict, Invalid
-from annotation.exports.canonical import FILES
-from annotation.models import Comparison, PopDataset, Project, User
-from annotation.services import audit, doorbell, freezing
+from annotation.models import PopDataset, Project, User
+from annotation.services import audit, doorbell, freezing, frozen_rows
 from annotation.services.freeze_options import FreezeOptions, resolve
 
 __all__ = ["FreezeOptions", "delete", "freeze", "ring_waiting", "run_freeze"]
@@ -38,8 +36,7 @@ def freeze(
     """
     rules.check_manage(by, project)
     chosen = resolve(options, project)
-    decided = Comparison.objects.filter(pool__project=project, outcome__in=freezing.WINNERS)
-    if not decided.exists():
+    if not frozen_rows.decided(project).exists():
         raise Invalid("nothing_to_freeze", "There is nothing to freeze yet: no comparison has a winner.")
     Project.objects.select_for_update().get(pk=project.pk)  # one number after the other
     newest = PopDataset.objects.filter(project=project).aggregate(newest=Max("number"))["newest"] or 0
@@ -82,16 +79,11 @@ def delete(*, dataset: PopDataset, by: User, at: datetime) -> None:
         raise Conflict("in_use", "Training runs use this dataset: delete them first.") from error
     audit.record(by=by, at=at, verb="dataset.deleted", project=dataset.project, target=dataset)
     if fresh.folder:
-        transaction.on_commit(lambda: _remove(fresh.folder))
+        transaction.on_commit(lambda: freezing.discard(fresh.folder))
 
 
 def ring_waiting(at: datetime) -> int:
     """Ring for freezes that nobody took up: queued for a while, or left behind by a dead worker."""
     waiting = Q(state=State.QUEUED, created_at__lt=at - freezing.RING_AFTER) | freezing.stale(at)
     ids = list(PopDataset.objects.filter(waiting).order_by("id").values_list("pk", flat=True)[:100])
-    return sum(doorbell.ring(TASK, dataset_id) for dataset_id in ids)
-
-
-def _remove(folder: str) -> None:
-    for name in FILES:
-        default_storage.delete(f"{folder}/{name}")
+    return doorbell.ring_all(TASK, ids)

@@ -22,14 +22,12 @@ from django.utils import timezone
 
 from annotation.exports import canonical
 from annotation.models import PopDataset
-from annotation.models.comparison import Comparison
 from annotation.services import frozen_rows
 from annotation.services.freeze_options import FreezeOptions
 from annotation.services.snapshot import snapshot
 
 STALE = timedelta(minutes=2)  # without a heartbeat for so long, another worker may take over
 RING_AFTER = timedelta(seconds=20)
-WINNERS = (Comparison.Outcome.LOW, Comparison.Outcome.HIGH)
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 State = PopDataset.State
 logger = logging.getLogger(__name__)
@@ -118,7 +116,11 @@ def _publish(dataset: PopDataset, folder: Path, manifest: dict[str, Any]) -> Non
     if not counts["rows"]:
         _fail(dataset, "No row is left with these options: lower the confidence that is asked for.")
         return
-    target = f"datasets/{dataset.pk}/{uuid.uuid4().hex[:12]}"
+    home = f"datasets/{dataset.pk}"
+    with suppress(OSError):  # what a killed attempt left in storage; local storage may have no such folder
+        for leftover in default_storage.listdir(home)[0]:
+            discard(f"{home}/{leftover}")
+    target = f"{home}/{uuid.uuid4().hex[:12]}"
     try:
         for name in canonical.FILES:
             with (folder / name).open("rb") as file:
@@ -137,11 +139,12 @@ def _publish(dataset: PopDataset, folder: Path, manifest: dict[str, Any]) -> Non
             frozen_at=timezone.now(),
         )
     except BaseException:
-        _discard(target)
+        discard(target)
         raise
 
 
-def _discard(target: str) -> None:
+def discard(target: str) -> None:
+    """Remove the canonical files under a storage folder, as far as they are there."""
     for name in canonical.FILES:
         with suppress(Exception):
             default_storage.delete(f"{target}/{name}")

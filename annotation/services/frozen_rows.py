@@ -20,7 +20,7 @@ LOW, HIGH = Comparison.Outcome.LOW, Comparison.Outcome.HIGH
 
 def count(project: Project, alias: str) -> int:
     """Preferences and decided comparisons: what progress counts up to."""
-    return Preference.objects.using(alias).filter(project=project).count() + _decided(project, alias).count()
+    return Preference.objects.using(alias).filter(project=project).count() + decided(project, alias).count()
 
 
 def preferences(project: Project, alias: str) -> Iterator[dict[str, Any]]:
@@ -34,7 +34,7 @@ def preferences(project: Project, alias: str) -> Iterator[dict[str, Any]]:
 def rows(project: Project, alias: str, options: FreezeOptions) -> Iterator[dict[str, Any]]:
     """The decided comparisons as (strong, weak), by strong id and then weak id."""
     query = (
-        _decided(project, alias)
+        decided(project, alias)
         .annotate(
             strong_id=_side(low=LOW, high=HIGH),
             weak_id=_side(low=HIGH, high=LOW),
@@ -55,8 +55,10 @@ def rows(project: Project, alias: str, options: FreezeOptions) -> Iterator[dict[
             }
 
 
-def _decided(project: Project, alias: str) -> QuerySet[Comparison]:
-    return Comparison.objects.using(alias).filter(pool__project=project, outcome__in=(LOW, HIGH))
+def decided(project: Project, alias: str = "default") -> QuerySet[Comparison]:
+    """The comparisons that have a winner."""
+    resolved = Comparison.objects.using(alias).filter(pool__project=project, state=Comparison.State.RESOLVED)
+    return resolved.filter(outcome__in=(LOW, HIGH))
 
 
 def _side(*, low: str, high: str) -> Case:

@@ -6,8 +6,8 @@ import logging
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
-from itertools import islice
 from pathlib import PurePath
+from time import monotonic
 from typing import BinaryIO, cast
 
 from django.conf import settings
@@ -26,13 +26,13 @@ from annotation.services import audit, doorbell, import_batches
 
 TASK = "annotation.tasks.run_import"
 BATCH = 500  # rows in one transaction
+PATIENCE = 10.0  # seconds after which a smaller batch is stored
 STALE = timedelta(minutes=2)  # without a heartbeat for so long, another worker may take over
 RING_AFTER = timedelta(seconds=20)
 State = PreferenceImport.State
 logger = logging.getLogger(__name__)
 
 
-@transaction.atomic
 def start_file(
     *,
     project: Project,
@@ -48,7 +48,7 @@ def start_file(
         Unavailable: the file could not be stored.
     """
     _check_may_import(project, by)
-    filename = PurePath(upload.name or "upload").name[-255:]
+    filename = "".join(sign for sign in PurePath(upload.name or "").name if sign.isprintable())[-255:]
     kind = format or readers.guess(filename)
     problem = _file_problem(kind, upload.size)
     if problem:
@@ -56,16 +56,14 @@ def start_file(
     started = PreferenceImport(
         project=project, format=kind, filename=filename, bytes_total=upload.size, created_by=by, created_at=at
     )
+    _store(started, upload)  # before the transaction: a long copy must keep no writer waiting
     try:
-        started.file.save(filename[-100:], upload, save=False)
-    except OSError as error:
-        raise Unavailable(
-            "not_stored", f"The file could not be stored ({error.strerror}). Try again."
-        ) from error
-    return _queue(started, by, at, target=filename)
+        return _queue(started, by, at, target=filename)
+    except BaseException:
+        started.file.delete(save=False)
+        raise
 
 
-@transaction.atomic
 def start_hub(
     *,
     project: Project,
@@ -108,7 +106,7 @@ def run(import_id: int) -> None:
     try:
         with _opened(job) as stream:
             rows = _rows(job, stream)
-            while batch := list(islice(rows, BATCH)):
+            for batch in _batches(rows):
                 import_batches.store(job, batch, stream.tell() if stream else 0)
     except import_batches.TakenOver:
         logger.warning("import %s was taken over by another worker", import_id)
@@ -129,7 +127,23 @@ def ring_waiting(at: datetime) -> int:
     """Ring for imports that nobody took up: queued for a while, or left behind by a dead worker."""
     waiting = Q(state=State.QUEUED, created_at__lt=at - RING_AFTER) | _stale(at)
     ids = list(PreferenceImport.objects.filter(waiting).order_by("id").values_list("pk", flat=True)[:100])
-    return sum(doorbell.ring(TASK, import_id) for import_id in ids)
+    return doorbell.ring_all(TASK, ids)
+
+
+def _batches(rows: Iterator[Row]) -> Iterator[list[Row]]:
+    """Full batches; smaller ones where rows come slowly, so that the heartbeat never waits for long."""
+    batch: list[Row] = []
+    due = monotonic() + PATIENCE
+    try:
+        for row in rows:
+            batch.append(row)
+            if len(batch) == BATCH or monotonic() > due:
+                yield batch
+                batch, due = [], monotonic() + PATIENCE
+    except UnreadableFile:
+        yield batch  # what was read before the file broke off is kept
+        raise
+    yield batch
 
 
 def _check_may_import(project: Project, by: User) -> None:
@@ -150,6 +164,17 @@ def _file_problem(kind: str, size: int) -> str:
     return ""
 
 
+def _store(started: PreferenceImport, upload: File[bytes]) -> None:
+    """Under a name of our own: what the upload was called is shown, never used as a path."""
+    try:
+        started.file.save(f"upload.{started.format}", upload, save=False)
+    except OSError as error:
+        raise Unavailable(
+            "not_stored", f"The file could not be stored ({error.strerror or error}). Nothing was imported."
+        ) from error
+
+
+@transaction.atomic
 def _queue(started: PreferenceImport, by: User, at: datetime, *, target: str) -> PreferenceImport:
     started.save(force_insert=True)
     audit.record(

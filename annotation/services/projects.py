@@ -79,6 +79,8 @@ def update(*, project: Project, by: User, at: datetime, **changes: Any) -> Proje
             "unknown_field", "Some fields cannot be changed.", {f: ["Cannot be changed."] for f in unknown}
         )
     fresh = Project.objects.select_for_update().get(pk=project.pk)
+    if isinstance(changes.get("name"), str):
+        changes["name"] = changes["name"].strip()
     changed = {name: value for name, value in changes.items() if getattr(fresh, name) != value}
     _check_still_free(fresh, changed.keys())
     for name, value in changed.items():
