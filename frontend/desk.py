@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import wraps
 from types import MappingProxyType
 from typing import Any, cast
 
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied
 from django.core.paginator import Page, Paginator
-from django.http import Http404, HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
 
 from annotation import rules
-from annotation.errors import DomainError, Invalid, NotAllowed, NotFound
+from annotation.errors import DomainError, Invalid
 from annotation.models import Project, User
 from annotation.selectors import projects as project_selectors
 from annotation.selectors import workers
@@ -25,18 +23,8 @@ View = Callable[..., HttpResponseBase]
 
 
 def page(view: View) -> View:
-    """For signed-in people; what they may not know about is 404, what they may not do is 403."""
-
-    @wraps(view)
-    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        try:
-            return view(request, *args, **kwargs)
-        except NotFound as error:
-            raise Http404(error.message) from error
-        except NotAllowed as error:
-            raise PermissionDenied(error.message) from error
-
-    return login_required(guarded)
+    """For signed-in people. What a service refuses, `refusals` answers: 404 unknown, 403 not allowed."""
+    return login_required(view)
 
 
 def person(request: HttpRequest) -> User:

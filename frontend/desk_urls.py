@@ -39,7 +39,6 @@ RUNS = [
     path("projects/<slug:slug>/runs/new/parts/", runs.run_form_parts, name="run-form-parts"),
     path("runs/<int:run_id>/", run_page.run_page, name="run"),
     path("runs/<int:run_id>/live/", run_page.run_live, name="run-live"),
-    path("runs/<int:run_id>/results/", run_page.run_results, name="run-results"),
     path("runs/<int:run_id>/log/", run_page.run_log, name="run-log"),
     path("runs/<int:run_id>/data/", run_page.run_data, name="run-data"),
     path("runs/<int:run_id>/model/", run_page.run_model, name="run-model"),

@@ -40,7 +40,9 @@ def reports(evaluations: Iterable[Evaluation]) -> list[Report]:
 
 def margin_accuracy(evaluations: Iterable[Evaluation]) -> list[dict[str, Any]]:
     """Cumulative accuracy below and above each score margin, over the histogram of margins (paper Fig. 2)."""
-    result = next((item.result for item in evaluations if item.name == "cumulative_accuracy"), {})
+    result: dict[str, Any] = next(
+        (item.result for item in evaluations if item.name == "cumulative_accuracy"), {}
+    )
     if "margin" not in result:
         return []
     margins = result["margin"]
@@ -56,6 +58,7 @@ def margin_accuracy(evaluations: Iterable[Evaluation]) -> list[dict[str, Any]]:
             "x": "score margin (chosen − rejected)",
             "y": "accuracy",
             "y2": "preferences",
+            "y2max": max([1, *counts]),
             "yrange": [0, 1.03],
             "series": [
                 {

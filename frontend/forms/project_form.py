@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from django import forms
+from django.http import QueryDict
 
 from annotation.models import Project
 from annotation.models.project import DEFAULT_QUESTION
@@ -68,5 +71,9 @@ class SettingsForm(forms.Form):
     )
 
     @classmethod
-    def of(cls, project: Project) -> SettingsForm:
-        return cls(initial={name: getattr(project, name) for name in cls.base_fields})
+    def of(cls, project: Project, data: QueryDict | None = None, fixed: Iterable[str] = ()) -> SettingsForm:
+        """The project's settings; those in `fixed` are shown and cannot be changed."""
+        form = cls(data, initial={name: getattr(project, name) for name in cls.base_fields})
+        for name in fixed:
+            form.fields[name].disabled = True
+        return form

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from itertools import islice
 from typing import Any
 
 from django.contrib import messages
@@ -93,8 +92,8 @@ def dataset_download(request: HttpRequest, dataset_id: int, kind: str) -> HttpRe
     except DomainError as error:
         messages.error(request, error.message)
         return redirect("dataset", dataset_id=dataset.pk)
-    response = StreamingHttpResponse(chunks, content_type=export.media_type)
-    name = f"{slugify(dataset.project.slug)}-{dataset.number}{export.ending}"
+    response = StreamingHttpResponse(chunks, content_type=export.content_type)
+    name = f"{slugify(dataset.project.slug)}-{dataset.number}{export.suffix}"
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
 
@@ -163,6 +162,6 @@ def _context(request: HttpRequest, dataset_id: int) -> dict[str, Any]:
 def _first_rows(dataset: PopDataset) -> list[dict[str, Any]]:
     """The first rows with their texts; none where storage has lost the files."""
     try:
-        return list(islice(selectors.rows(dataset), PREVIEW_ROWS))
+        return selectors.first_rows(dataset, PREVIEW_ROWS)
     except DomainError:
         return []

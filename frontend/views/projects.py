@@ -75,7 +75,7 @@ def project_live(request: HttpRequest, slug: str) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def project_settings(request: HttpRequest, slug: str) -> HttpResponse:
     project = desk.managed(request, slug)
-    form = SettingsForm(request.POST) if request.method == "POST" else SettingsForm.of(project)
+    form = SettingsForm.of(project, request.POST or None, _fixed(request, project))
     status = 200
     if request.method == "POST":
         status = 422
@@ -104,10 +104,17 @@ def project_state(request: HttpRequest, slug: str) -> HttpResponse:
     return redirect("project-settings", slug=project.slug)
 
 
+def _fixed(request: HttpRequest, project: Project) -> set[str]:
+    """What the service will no longer change, so that nobody types it in vain."""
+    counts = funnel.of_project(desk.person(request), project)
+    fixed = projects.BEFORE_DRAWING & SettingsForm.base_fields.keys() if counts.comparisons else set()
+    return set(fixed) | (set(projects.BEFORE_IMPORTING) if counts.preferences else set())
+
+
 def _overview(request: HttpRequest, project: Project) -> dict[str, Any]:
     user = desk.person(request)
     now = timezone.now()
-    runs = run_selectors.of_project(user, project).select_related("dataset")[:5]
+    runs = run_selectors.of_project(user, project).select_related("dataset__project")[:5]
     return {
         "project": project,
         "tab": "overview",

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from frontend import desk
 from frontend.evaluations import margin_accuracy, reports
+from frontend.plotly_csp import style_ids
 from frontend.plots import curves
 from frontend.run_state import model_card, stage_progress, stages, tiles
 from frontend.snippets import model_snippets
@@ -29,28 +30,23 @@ LIVE = {Run.State.QUEUED, Run.State.RUNNING, Run.State.CANCELLING}
 def run_page(request: HttpRequest, run_id: int) -> HttpResponse:
     run = _run(request, run_id)
     spec = json.dumps(run.spec, indent=2, ensure_ascii=False)
-    context = {"spec": spec, **_live_context(request, run), **_results_context(request, run)}
+    context = {
+        "spec": spec,
+        "style_ids": style_ids(),
+        **_live_context(request, run),
+        **_results_context(request, run),
+    }
     return render(request, "frontend/run.html", context)
 
 
 @desk.page
 @require_safe
 def run_live(request: HttpRequest, run_id: int) -> HttpResponse:
-    """HTMX, every two seconds: state, progress, latest metrics, warnings. Says when the run has ended."""
+    """HTMX, every two seconds: state, progress, metrics, warnings. Once the run has ended: the page anew."""
     run = _run(request, run_id)
-    response = render(request, "frontend/run_live.html", _live_context(request, run))
     if run.state not in LIVE:
-        response["HX-Trigger"] = "run-ended"
-    return response
-
-
-@desk.page
-@require_safe
-def run_results(request: HttpRequest, run_id: int) -> HttpResponse:
-    """HTMX: the evaluations, the model and its card."""
-    run = _run(request, run_id)
-    context = {"project": run.project, "run": run, **_results_context(request, run)}
-    return render(request, "frontend/run_results.html", context)
+        return HttpResponse(headers={"HX-Refresh": "true"})
+    return render(request, "frontend/run_live.html", _live_context(request, run))
 
 
 @desk.page

@@ -25,7 +25,7 @@ from training.services import runs
 def run_list(request: HttpRequest, slug: str) -> HttpResponse:
     user = desk.person(request)
     project = desk.managed(request, slug)
-    rows = selectors.of_project(user, project).select_related("dataset", "created_by")
+    rows = selectors.of_project(user, project).select_related("dataset__project", "created_by")
     context = {
         "project": project,
         "tab": "runs",

@@ -20,7 +20,7 @@ function axis(title, ink, grid, more = {}) {
   return {
     title: { text: title, font: { size: 12, color: ink }, standoff: 10 },
     tickfont: { size: 11, color: ink }, gridcolor: grid, linecolor: grid, zerolinecolor: grid,
-    automargin: true, fixedrange: true, ...more,
+    automargin: true, fixedrange: true, exponentformat: "e", ...more,
   };
 }
 
@@ -37,7 +37,10 @@ function layout(plot) {
     xaxis: axis(plot.x, ink, grid), yaxis: axis(plot.y, ink, grid, plot.yrange ? { range: plot.yrange } : {}),
     bargap: 0.04,
   };
-  if (plot.y2) made.yaxis2 = axis(plot.y2, ink, grid, { overlaying: "y", side: "right", showgrid: false, rangemode: "tozero" });
+  if (plot.y2) made.yaxis2 = axis(plot.y2, ink, grid, {
+    overlaying: "y", side: "right", showgrid: false, range: [0, 1.03 * plot.y2max], tickformat: ",d",
+    ...(plot.y2max < 6 ? { tickmode: "linear", tick0: 0, dtick: 1 } : { tickmode: "auto", nticks: 6 }),
+  });
   return made;
 }
 
@@ -70,7 +73,7 @@ function figureOf(plot) {
   figure = element("figure", "plot card");
   figure.id = `plot-${plot.id}`;
   const caption = element("figcaption", "plot__caption");
-  caption.append(element("h3", "", plot.title), element("span", "muted small", plot.y));
+  caption.append(element("h3", "", plot.title));
   const canvas = element("div", "plot__canvas");
   canvas.setAttribute("role", "img");
   const table = element("details", "more plot__table");

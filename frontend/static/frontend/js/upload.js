@@ -21,7 +21,7 @@ function size(bytes) {
 
 /** The server's answer: a redirect to the import, or the page again with what was wrong. */
 function answered(request) {
-  if (request.status < 400) {
+  if (request.responseURL !== (form.action || location.href)) {
     location.assign(request.responseURL);
     return;
   }

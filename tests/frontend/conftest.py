@@ -1,0 +1,135 @@
+"""A project with one of everything the manager's pages show, made through the services."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.utils import timezone
+
+from annotation.models import ApiToken, Invite, Membership, PopDataset, PreferenceImport, Project, User
+from annotation.services import datasets, imports, invites, tokens
+from tests.annotation.playing import label_everything
+from tests.cast import Cast, add_preferences
+from training.engine.spec import RunSpec
+from training.models import Evaluation, Run, RunEvent
+
+LINES = b"""{"prompt": "Why is the sky blue?", "chosen": "Rayleigh.", "rejected": "Paint.", "score_chosen": 5, "score_rejected": 1}
+{"prompt": "Same?", "chosen": "Same.", "rejected": "Same."}
+not json
+"""  # noqa: E501 - lines as they stand in a file
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The cast's project with an import, a dataset, a finished run, an invite and the owner's token."""
+
+    cast: Cast
+    done_import: PreferenceImport
+    dataset: PopDataset
+    run: Run
+    invite: Invite
+    invite_secret: str
+    token: ApiToken
+
+    @property
+    def project(self) -> Project:
+        return self.cast.project
+
+    @property
+    def member(self) -> Membership:
+        return Membership.objects.get(project=self.project, user=self.cast.ann_two)
+
+
+@pytest.fixture(autouse=True)
+def folders(settings: Any, tmp_path: Path) -> None:
+    """Files, uploads and run folders of the test's own; static files by their plain names."""
+    settings.RUNS_DIR = tmp_path / "runs"
+    settings.STORAGES = {
+        "default": {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {"location": str(tmp_path / "files")},
+        },
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    }
+
+
+@pytest.fixture
+def desk(cast: Cast) -> Desk:
+    now = timezone.now()
+    invite, secret = invites.create(project=cast.project, role="annotator", by=cast.owner, at=now, max_uses=9)
+    token, _ = tokens.create(name="script", scopes=["read"], by=cast.owner, at=now)
+    done = bring(cast, LINES)
+    add_preferences(cast.project, 6)
+    label_everything(cast.project, [cast.ann_one], at=now - timedelta(minutes=2))
+    dataset = freeze(cast, "First pass")
+    return Desk(cast, done, dataset, finished_run(dataset), invite, secret, token)
+
+
+def bring(cast: Cast, lines: bytes, name: str = "set.jsonl") -> PreferenceImport:
+    """Import the lines here and now."""
+    upload = SimpleUploadedFile(name, lines)
+    started = imports.start_file(project=cast.project, upload=upload, by=cast.owner, at=timezone.now())
+    imports.run(started.pk)
+    started.refresh_from_db()
+    return started
+
+
+def freeze(cast: Cast, name: str = "") -> PopDataset:
+    dataset = datasets.freeze(project=cast.project, by=cast.owner, at=timezone.now(), name=name)
+    datasets.run_freeze(dataset.pk)
+    dataset.refresh_from_db()
+    assert dataset.state == PopDataset.State.FROZEN, dataset.error
+    return dataset
+
+
+def make_run(dataset: PopDataset, **fields: Any) -> Run:
+    number = Run.objects.filter(project=dataset.project).count() + 1
+    values = {
+        "number": number,
+        "method": "dpo_pop",
+        "spec": RunSpec().model_dump(mode="json"),
+        "state": "queued",
+    }
+    return Run.objects.create(
+        project=dataset.project,
+        dataset=dataset,
+        created_by=dataset.created_by,
+        created_at=timezone.now(),
+        **(values | fields),
+    )
+
+
+def finished_run(dataset: PopDataset) -> Run:
+    """A run with metrics, an evaluation that worked, one that was skipped, and no model files."""
+    run = make_run(dataset, state="finished", step=2, total_steps=2, latest={"loss": 0.5})
+    RunEvent.objects.bulk_create(
+        RunEvent(
+            run=run, seq=100 * step, kind="metrics", step=step, at=run.created_at, data={"loss": 0.7 / step}
+        )
+        for step in (1, 2)
+    )
+    for name, result in (
+        ("pair_accuracy", {"n": 40, "accuracy": 0.725, "interval": [0.6, 0.85]}),
+        ("pop_accuracy", {"skipped": "The dataset has no held-out comparisons."}),
+    ):
+        Evaluation.objects.create(
+            run=run, name=name, result=result, dataset_sha256=dataset.sha256, created_at=run.created_at
+        )
+    return run
+
+
+def signed_in(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
+def owner_client(cast: Cast) -> Client:
+    return signed_in(cast.owner)

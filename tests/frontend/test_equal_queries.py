@@ -1,0 +1,79 @@
+"""A list costs the same number of queries however long it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from annotation.models import Role
+from annotation.services import invites, tokens
+from tests.cast import Cast, add_preferences, join, make_user
+from tests.frontend.conftest import LINES, Desk, bring, freeze, make_run
+
+pytestmark = [pytest.mark.database, pytest.mark.django_db]
+
+
+def more_members(desk: Desk) -> None:
+    for number in range(5):
+        join(desk.project, make_user(f"more{number}"), Role.ANNOTATOR)
+        invites.create(project=desk.project, role="annotator", by=desk.cast.admin, at=timezone.now())
+
+
+def more_imports(desk: Desk) -> None:
+    for number in range(5):
+        bring(desk.cast, LINES.replace(b"blue", b"blue%d" % number))
+
+
+def more_runs(desk: Desk) -> None:
+    for _ in range(5):
+        make_run(desk.dataset, state="finished")
+
+
+def more_datasets(desk: Desk) -> None:
+    for _ in range(3):
+        freeze(desk.cast)
+
+
+def more_tokens(desk: Desk) -> None:
+    for number in range(5):
+        tokens.create(name=f"more{number}", scopes=["read"], by=desk.cast.owner, at=timezone.now())
+
+
+def more_preferences(desk: Desk) -> None:
+    add_preferences(desk.project, 20)
+
+
+LISTS: tuple[tuple[str, Callable[[Desk], None]], ...] = (
+    ("project-members", more_members),
+    ("project-imports", more_imports),
+    ("project-preferences", more_preferences),
+    ("datasets", more_datasets),
+    ("runs", more_runs),
+    ("tokens", more_tokens),
+    ("project", more_runs),
+    ("project", more_members),
+)
+
+
+def queries(client: Client, url: str) -> int:
+    with CaptureQueriesContext(
+        connection,
+    ) as seen:
+        assert client.get(url).status_code == 200
+    return len(seen)
+
+
+@pytest.mark.parametrize(("name", "more"), LISTS, ids=lambda value: getattr(value, "__name__", value))
+def test_a_longer_list_asks_no_more_queries(
+    name: str, more: Callable[[Desk], None], desk: Desk, owner_client: Client, cast: Cast
+) -> None:
+    url = reverse(name, args=[] if name == "tokens" else [cast.project.slug])
+    before = queries(owner_client, url)
+    more(desk)
+    assert queries(owner_client, url) == before

@@ -1,0 +1,156 @@
+"""Every page and every deed of the manager's desk, asked for by everyone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.test import Client
+from django.urls import reverse
+
+from frontend import desk_urls
+from tests.cast import make_project
+from tests.frontend.conftest import Desk, make_run, signed_in
+
+pytestmark = [pytest.mark.database, pytest.mark.django_db]
+
+OK, MOVED, WRONG, NO, UNKNOWN = 200, 302, 422, 403, 404
+PEOPLE = ("owner", "admin", "annotator", "outsider", "anonymous")
+MANAGERS_READ = (OK, OK, NO, UNKNOWN, MOVED)
+MANAGERS_DO = (MOVED, MOVED, NO, UNKNOWN, MOVED)
+MANAGERS_WRONG = (WRONG, WRONG, NO, UNKNOWN, MOVED)  # a form sent empty: read, and refused in words
+SIGNED_IN = (OK, OK, OK, OK, MOVED)
+CREATORS = (OK, NO, NO, NO, MOVED)  # only the owner's account may create projects
+
+
+@dataclass(frozen=True)
+class Row:
+    """One address, how it is asked for, and the answer to each of `PEOPLE`."""
+
+    name: str
+    method: str
+    about: str  # what the address is about: an attribute of `Desk`, or nothing
+    expected: tuple[int, ...]
+
+
+TABLE = (
+    Row("project-new", "get", "", CREATORS),
+    Row("project-new", "post", "", (WRONG, NO, NO, NO, MOVED)),
+    Row("project-estimate", "get", "", CREATORS),
+    Row("project", "get", "project", MANAGERS_READ),
+    Row("project-live", "get", "project", MANAGERS_READ),
+    Row("project-settings", "get", "project", MANAGERS_READ),
+    Row("project-settings", "post", "project", MANAGERS_WRONG),
+    Row("project-state", "post", "project", MANAGERS_WRONG),
+    Row("project-members", "get", "project", MANAGERS_READ),
+    Row("project-members", "post", "project", MANAGERS_WRONG),
+    Row("member-role", "post", "member", MANAGERS_DO),
+    Row("member-remove", "post", "member", MANAGERS_DO),
+    Row("invite-revoke", "post", "invite", MANAGERS_DO),
+    Row("project-preferences", "get", "project", MANAGERS_READ),
+    Row("project-imports", "get", "project", MANAGERS_READ),
+    Row("project-imports", "post", "project", MANAGERS_WRONG),
+    Row("import-detail", "get", "import", MANAGERS_READ),
+    Row("import-live", "get", "import", MANAGERS_READ),
+    Row("import-rejections", "get", "import", MANAGERS_READ),
+    Row("datasets", "get", "project", MANAGERS_READ),
+    Row("datasets", "post", "project", MANAGERS_WRONG),
+    Row("freeze-preview", "get", "project", MANAGERS_READ),
+    Row("dataset", "get", "dataset", MANAGERS_READ),
+    Row("dataset-live", "get", "dataset", MANAGERS_READ),
+    Row("dataset-download", "get", "download", MANAGERS_READ),
+    Row("dataset-delete", "post", "dataset", MANAGERS_DO),
+    Row("runs", "get", "project", MANAGERS_READ),
+    Row("run-new", "get", "project", MANAGERS_READ),
+    Row("run-new", "post", "project", MANAGERS_WRONG),
+    Row("run-form-parts", "post", "project", MANAGERS_READ),
+    Row("run", "get", "run", MANAGERS_READ),
+    Row("run-live", "get", "run", MANAGERS_READ),
+    Row("run-log", "get", "live run", MANAGERS_READ),
+    Row("run-data", "get", "run", MANAGERS_READ),
+    Row("run-model", "get", "run", (UNKNOWN, UNKNOWN, NO, UNKNOWN, MOVED)),  # this run left no model
+    Row("run-cancel", "post", "run", MANAGERS_DO),
+    Row("run-resume", "post", "run", MANAGERS_DO),
+    Row("run-delete", "post", "run", MANAGERS_DO),
+    Row("tokens", "get", "", SIGNED_IN),
+    Row("tokens", "post", "", (WRONG, WRONG, WRONG, WRONG, MOVED)),
+    Row("token-revoke", "post", "token", (MOVED, UNKNOWN, UNKNOWN, UNKNOWN, MOVED)),
+)
+
+
+def address(row: Row, desk: Desk) -> str:
+    slug = desk.project.slug
+    arguments: dict[str, list[object]] = {
+        "": [],
+        "project": [slug],
+        "member": [slug, desk.member.pk],
+        "invite": [slug, desk.invite.pk],
+        "import": [desk.done_import.pk],
+        "dataset": [desk.dataset.pk],
+        "download": [desk.dataset.pk, "jsonl"],
+        "run": [desk.run.pk],
+        "live run": [make_run(desk.dataset).pk if row.about == "live run" else 0],
+        "token": [desk.token.token_key],
+    }
+    return reverse(row.name, args=arguments[row.about])
+
+
+def client_of(person: str, desk: Desk) -> Client:
+    people = {
+        "owner": desk.cast.owner,
+        "admin": desk.cast.admin,
+        "annotator": desk.cast.ann_one,
+        "outsider": desk.cast.outsider,
+    }
+    return signed_in(people[person]) if person in people else Client()
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: f"{row.method} {row.name}")
+def test_everyone_gets_the_answer_that_is_theirs(row: Row, desk: Desk) -> None:
+    url = address(row, desk)
+    answers = {person: as_if_alone(person, row, url, desk) for person in PEOPLE}
+    assert {person: answer.status_code for person, answer in answers.items()} == dict(
+        zip(PEOPLE, row.expected, strict=True)
+    )
+    assert answers["anonymous"]["Location"].startswith(reverse("login"))
+
+
+def as_if_alone(person: str, row: Row, url: str, desk: Desk) -> Any:
+    """The person's answer; what the deed changed is taken back before the next one asks."""
+    with transaction.atomic():
+        answer = getattr(client_of(person, desk), row.method)(url)
+        transaction.set_rollback(True)
+    return answer
+
+
+def test_the_table_names_every_address_of_the_desk() -> None:
+    assert {row.name for row in TABLE} == {pattern.name for pattern in desk_urls.DESK}
+
+
+@pytest.mark.parametrize("row", [row for row in TABLE if row.method == "post"], ids=lambda row: row.name)
+def test_a_deed_without_the_csrf_token_is_refused(row: Row, desk: Desk) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(desk.cast.owner)
+    assert client.post(address(row, desk)).status_code == NO
+
+
+ONLY_DEEDS = [
+    row for row in TABLE if row.name not in {other.name for other in TABLE if other.method == "get"}
+]
+
+
+@pytest.mark.parametrize("row", ONLY_DEEDS, ids=lambda row: row.name)
+def test_a_deed_is_never_done_by_following_a_link(row: Row, desk: Desk) -> None:
+    assert signed_in(desk.cast.owner).get(address(row, desk)).status_code == 405
+
+
+def test_another_projects_things_do_not_exist_below_ones_own(desk: Desk) -> None:
+    other = make_project(desk.cast.outsider, "Other")
+    client = signed_in(desk.cast.outsider)
+    for name, pk in (("invite-revoke", desk.invite.pk), ("member-remove", desk.member.pk)):
+        assert client.post(reverse(name, args=[other.slug, pk])).status_code == UNKNOWN
+    desk.invite.refresh_from_db()
+    assert desk.invite.revoked_at is None
+    assert desk.member.pk

@@ -1,0 +1,179 @@
+"""The new-run form: made from the spec, filled by presets, checked by the spec, keeping what was typed."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from django.http import QueryDict
+from django.test import Client
+from django.urls import reverse
+
+from frontend.forms.run_form import RunForm
+from frontend.forms.spec_fields import method_fields, sections
+from tests.frontend.conftest import Desk
+from tests.frontend.test_project_pages import text
+from training.engine import catalog
+from training.engine.spec import RunSpec
+from training.models import Run
+
+database = [pytest.mark.database, pytest.mark.django_db]
+
+
+def posted(form: RunForm, **changes: Any) -> QueryDict:
+    """What a browser sends for the form as it stands, with changes by path (dots as in the spec)."""
+    data = QueryDict(mutable=True)
+    data["name"], data["dataset"] = form.name, form.dataset
+    for path, value in form.values.items():
+        if isinstance(value, list):
+            data.setlist(path, value)
+        elif value is not False:
+            data[path] = "on" if value is True else value
+    for path in form.switched_on:
+        data[f"{path}:on"] = "on"
+    for path, value in changes.items():
+        data[path] = value
+    return data
+
+
+def every_path(node: Any, above: str = "") -> set[str]:
+    if not isinstance(node, dict):
+        return {above}
+    found = (every_path(value, f"{above}.{name}".lstrip(".")) for name, value in node.items())
+    return set().union(*found)
+
+
+@pytest.mark.parametrize("preset", catalog.PRESETS)
+def test_a_preset_survives_the_way_through_the_page(preset: str) -> None:
+    expected = RunSpec.model_validate(catalog.PRESETS[preset].spec)
+    form = RunForm.from_post(posted(RunForm.from_preset(preset)))
+    assert form.is_valid(), form.errors
+    assert RunSpec.model_validate(form.spec()) == expected
+
+
+def test_every_value_of_the_spec_has_a_field() -> None:
+    spec = RunSpec.model_validate({"model": {"lora": {}}}).model_dump(mode="json")
+    for outside in ("version", "name", "dataset", "method"):
+        del spec[outside]
+    assert {item.path for section in sections() for item in section.fields} == every_path(spec)
+
+
+@pytest.mark.parametrize("slug", catalog.METHODS)
+def test_a_method_brings_its_own_parameters(slug: str) -> None:
+    names = {item.path for item in method_fields(slug)}
+    assert names == {f"method.params.{name}" for name in catalog.METHODS[slug].params.model_fields}
+    assert all(item.title for item in method_fields(slug))
+
+
+WRONG = (
+    ("training.learning_rate", "abc", "training.learning_rate"),
+    ("training.learning_rate", "-1", "training.learning_rate"),
+    ("training.epochs", "", "training.epochs"),
+    ("training.rows_per_step", "1.5", "training.rows_per_step"),
+    ("training.micro_batch", "3", "training"),
+    ("training.precision", "fp8", "training.precision"),
+    ("method.params.beta", "-0.1", "method.params.beta"),
+    ("method.slug", "no_such", "method.slug"),
+    ("model.base", "", "model.base"),
+    ("model.tiny.heads", "5", "model.tiny"),
+    ("evaluation.batch_size", "0", "evaluation.batch_size"),
+)
+
+
+@pytest.mark.parametrize(("path", "value", "place"), WRONG)
+def test_a_wrong_value_is_marked_where_it_stands_and_kept(path: str, value: str, place: str) -> None:
+    form = RunForm.from_post(posted(RunForm.from_preset("tiny-cpu"), **{path: value}))
+    assert not form.is_valid()
+    assert set(form.errors) == {place}
+    assert all(message for message in form.errors[place])
+    assert form.values[path] == value
+
+
+def test_lora_is_left_out_unless_it_is_switched_on() -> None:
+    data = posted(RunForm.from_preset("lora-single-gpu"))
+    assert RunForm.from_post(data).spec()["model"]["lora"]["r"] == 16
+    del data["model.lora:on"]
+    form = RunForm.from_post(data)
+    assert form.spec()["model"]["lora"] is None
+    assert form.values["model.lora.r"] == "16"  # still there when it is switched on again
+
+
+@pytest.mark.django_db
+@pytest.mark.database
+def test_the_form_launches_the_run_it_shows(owner_client: Client, desk: Desk) -> None:
+    form = RunForm.from_preset("tiny-cpu", name="Mine", dataset=str(desk.dataset.pk))
+    data = posted(form, **{"training.epochs": "2.5"})
+    answer = owner_client.post(reverse("run-new", args=[desk.project.slug]), data)
+    run = Run.objects.get(name="Mine")
+    assert answer["Location"] == reverse("run", args=[run.pk])
+    assert run.spec["training"]["epochs"] == 2.5
+    assert run.spec["dataset"]["sha256"] == desk.dataset.sha256
+    assert run.dataset == desk.dataset
+
+
+@pytest.mark.django_db
+@pytest.mark.database
+def test_a_refused_launch_keeps_everything_typed(owner_client: Client, desk: Desk) -> None:
+    form = RunForm.from_preset("tiny-cpu", name="Mine", dataset=str(desk.dataset.pk))
+    data = posted(form, **{"model.base": "/etc", "training.learning_rate": "0.00012", "training.seed": "x"})
+    answer = owner_client.post(reverse("run-new", args=[desk.project.slug]), data)
+    assert answer.status_code == 422
+    shown = answer.context["form"]
+    assert set(shown.errors) == {"training.seed"}
+    assert shown.values["training.learning_rate"] == "0.00012"
+    data["training.seed"] = "3"
+    answer = owner_client.post(reverse("run-new", args=[desk.project.slug]), data)
+    assert "not inside a folder" in answer.context["form"].errors["model.base"][0]
+    assert 'value="/etc"' in text(answer)
+    assert not Run.objects.filter(name="Mine").exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.database
+def test_a_run_needs_a_frozen_dataset_of_this_project(owner_client: Client, desk: Desk) -> None:
+    form = RunForm.from_preset("tiny-cpu", dataset="987654")
+    answer = owner_client.post(reverse("run-new", args=[desk.project.slug]), posted(form))
+    assert answer.status_code == 422
+    assert answer.context["form"].errors["dataset"]
+
+
+@pytest.mark.django_db
+@pytest.mark.database
+def test_another_method_changes_the_parameters_and_keeps_what_they_share(
+    owner_client: Client, desk: Desk
+) -> None:
+    data = posted(
+        RunForm.from_preset("tiny-cpu"), **{"method.slug": "dpo_margin", "method.params.beta": "0.31"}
+    )
+    page = text(owner_client.post(reverse("run-form-parts", args=[desk.project.slug]) + "?method=1", data))
+    assert 'name="method.params.margin"' in page
+    assert 'name="method.params.max_margin"' not in page
+    assert 'value="0.31"' in page
+
+
+@pytest.mark.django_db
+@pytest.mark.database
+def test_the_page_shows_the_same_run_as_json_api_call_and_command(owner_client: Client, desk: Desk) -> None:
+    data = posted(RunForm.from_preset("tiny-cpu", dataset=str(desk.dataset.pk)), **{"training.seed": "77"})
+    answer = owner_client.post(reverse("run-form-parts", args=[desk.project.slug]), data)
+    spec, api, engine = (snippet.code for snippet in answer.context["snippets"])
+    assert RunSpec.model_validate(json.loads(spec)).training.seed == 77
+    assert json.loads(api.partition("<<'JSON'\n")[2].removesuffix("\nJSON"))["dataset"] == desk.dataset.pk
+    assert "python -m training.engine train" in engine
+
+
+@pytest.mark.django_db
+@pytest.mark.database
+def test_an_earlier_runs_spec_fills_the_form(owner_client: Client, desk: Desk) -> None:
+    spec = RunSpec.model_validate(
+        {"training": {"seed": 41}, "method": {"slug": "dpo", "params": {"beta": 0.7}}}
+    )
+    Run.objects.update(spec=spec.model_dump(mode="json"))
+    url = reverse("run-new", args=[desk.project.slug])
+    form = owner_client.get(url, {"like": str(desk.run.pk)}).context["form"]
+    assert (form.method, form.values["method.params.beta"], form.values["training.seed"]) == (
+        "dpo",
+        "0.7",
+        "41",
+    )
