@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from urllib.parse import urlencode, urlsplit
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.urls import reverse
 
 from annotation.errors import DomainError, Invalid
 
@@ -19,13 +22,18 @@ TITLES = {
 
 
 class DomainErrorMiddleware:
-    """A `DomainError` nobody caught becomes a page in words; JSON for scripts and HTMX."""
+    """A `DomainError` nobody caught becomes a page in words; JSON for scripts and HTMX.
+
+    And a fragment asked for after the session ended sends the whole page to sign in, instead of putting the
+    sign-in page into the fragment's place.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
+        response = self.get_response(request)
+        return _whole_page_to_sign_in(request, response) or response
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         return answer(request, error) if isinstance(error, DomainError) else None
@@ -36,6 +44,15 @@ def answer(request: HttpRequest, error: DomainError) -> HttpResponse:
         return as_json(error)
     context = {"title": TITLES.get(error.status, "That did not work"), "message": error.message}
     return render(request, "frontend/refused.html", context, status=error.status)
+
+
+def _whole_page_to_sign_in(request: HttpRequest, response: HttpResponse) -> HttpResponse | None:
+    sign_in = reverse(settings.LOGIN_URL)
+    target = response.headers.get("Location", "")
+    if request.headers.get("HX-Request") != "true" or not target.startswith(sign_in):
+        return None
+    back = urlsplit(request.headers.get("HX-Current-URL", "")).path or "/"
+    return HttpResponse(status=204, headers={"HX-Redirect": f"{sign_in}?{urlencode({'next': back})}"})
 
 
 def as_json(error: DomainError) -> JsonResponse:

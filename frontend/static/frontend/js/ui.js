@@ -1,4 +1,5 @@
 // What every page has: theme button, menus, dialogs, confirmation, copy buttons, local times.
+import { flash, unflash } from "./flash.js";
 import { startThemeButtons } from "./theme_button.js";
 
 const LOCAL = { dateStyle: "medium", timeStyle: "short" };
@@ -53,9 +54,26 @@ export function localTimes(root = document) {
   }
 }
 
+/** A fragment the server refused or could not give: said in words, once. */
+function onFragmentError(event) {
+  const { xhr } = event.detail;
+  let words = "The server could not answer. Reload the page to see where things stand.";
+  try {
+    words = JSON.parse(xhr.responseText).detail ?? words;
+  } catch {
+    // Not words of ours.
+  }
+  flash(words, "error", "fragment");
+}
+
 document.addEventListener("click", onClick);
 document.addEventListener("keydown", onKey);
 document.addEventListener("submit", onSubmit);
 document.addEventListener("htmx:afterSwap", () => localTimes());
+document.addEventListener("htmx:responseError", onFragmentError);
+document.addEventListener("htmx:sendError", () =>
+  flash("No connection to the server. This page tries again by itself.", "warning", "fragment"),
+);
+document.addEventListener("htmx:afterOnLoad", (event) => event.detail.successful && unflash("fragment"));
 startThemeButtons();
 localTimes();
