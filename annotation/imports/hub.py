@@ -78,24 +78,33 @@ def read(dataset: str, *, config: str = "", split: str = "train", limit: int | N
             yield row_error(number, problem, row.get("prompt") or row.get("chosen") or "")
 
 
-def _rows(dataset: str, config: str, split: str) -> Iterator[Mapping[str, Any]]:
+def _rows(dataset: str, config_name: str, split: str) -> Iterator[Mapping[str, Any]]:
+    from datasets import config as library
     from datasets import load_dataset
 
+    library.TORCH_AVAILABLE = False  # a streamed data set would otherwise load torch into this process
     number = 0
     try:
-        for row in load_dataset(dataset, config or None, split=split, streaming=True):
+        for row in load_dataset(dataset, config_name or None, split=split, streaming=True):
             yield row
             number += 1
     except UnreadableFile:
         raise
     except Exception as error:  # a loader over the network may raise anything; its own words reach the person
-        where = f"after row {number}" if number else "before the first row"
-        raise UnreadableFile(
-            f"{dataset} could not be read from the Hugging Face Hub ({where}): {_first_line(error)} "
-            "Check the id, the split, and that this server can reach the Hub."
-        ) from error
+        raise UnreadableFile(_in_words(dataset, number, error)) from error
 
 
-def _first_line(error: Exception) -> str:
+def _in_words(dataset: str, rows_read: int, error: Exception) -> str:
+    if type(error).__name__ in {"DatasetNotFoundError", "RepositoryNotFoundError", "GatedRepoError"}:
+        return (
+            f"There is no data set {dataset} on the Hugging Face Hub that this server may read. Check the id."
+        )
+    if type(error).__name__ == "OfflineModeIsEnabled" or "OfflineModeIsEnabled" in str(error):
+        return f"{dataset} was not read: this server is set to work offline (HF_HUB_OFFLINE)."
+    where = f"after row {rows_read}" if rows_read else "before the first row"
     words = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
-    return words if words.endswith((".", "!", "?")) else f"{words}."
+    words = words.replace(f"{Path.cwd()}/", "").rstrip(".")  # the library looks for a local folder too
+    return (
+        f"{dataset} could not be read from the Hugging Face Hub ({where}): {words}. "
+        "Check the id, the split, and that this server can reach the Hub."
+    )

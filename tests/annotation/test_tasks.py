@@ -83,5 +83,5 @@ def test_the_beat_rings_for_what_waits_too_long_and_for_nothing_else(cast: Cast,
 
 
 def test_the_names_that_are_rung_are_tasks_that_exist() -> None:
-    assert imports.TASK == tasks.run_import.name
-    assert datasets.TASK == tasks.run_freeze.name
+    assert tasks.run_import.name == imports.TASK
+    assert tasks.run_freeze.name == datasets.TASK
