@@ -9,7 +9,7 @@ from annotation import rules
 from annotation.errors import NotFound
 from annotation.models import Assignment, Membership, Project, Role, User
 from annotation.services import draws, leases, waiting
-from annotation.services.transactions import exact
+from annotation.services.transactions import Again, exact
 
 TAKEN_BACK_ON_THE_WAY = 20
 
@@ -35,7 +35,9 @@ def _next(project: Project, by: User, at: datetime, exclude: frozenset[int]) -> 
         return None
     mine = list(leases.live(project, by, at))
     for held in mine:
-        if held.pk not in exclude and leases.extend(held, member.project, at):
+        if held.pk not in exclude:
+            if not leases.extend(held, member.project, at):
+                raise Again
             return held
     if len(mine) >= rules.MOST_LIVE:
         return None

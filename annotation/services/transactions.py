@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
 from django.db import OperationalError, connection, transaction
 
+from annotation.errors import Unavailable
+
+logger = logging.getLogger(__name__)
 P = ParamSpec("P")
 R = TypeVar("R")
 TRIES = 5
@@ -15,24 +19,36 @@ TRIES = 5
 PASSING = frozenset({"40001", "40P01"})
 
 
+class Again(Exception):
+    """What the deed had read was changed under it. Going on would hold locks out of order: start afresh.
+
+    On PostgreSQL even a conditional UPDATE that changes nothing keeps the row it waited for locked.
+    """
+
+
 def exact(deed: Callable[P, R]) -> Callable[P, R]:
-    """Run the deed in a transaction, again from its start after a deadlock or a serialization failure.
+    """Run the deed in a transaction, afresh after `Again`, a deadlock or a serialization failure.
 
     The services lock in one order, membership → pools by id → comparison → assignment, so that such failures
-    only come from outside. Inside somebody else's transaction there is no second try.
+    only come from outside. Inside somebody else's transaction those cannot be tried again; `Again` can.
+
+    Raises:
+        Unavailable: it did not come to an end in `TRIES` tries.
     """
 
     @wraps(deed)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
-        for _ in range(TRIES - 1):
+        for _ in range(TRIES):
             try:
                 with transaction.atomic():
                     return deed(*args, **kwargs)
+            except Again:
+                continue
             except OperationalError as error:
                 if connection.in_atomic_block or not _is_passing(error):
                     raise
-        with transaction.atomic():
-            return deed(*args, **kwargs)
+                logger.warning("%s is tried again: %s", deed.__name__, error)
+        raise Unavailable("busy", "Too many people are at this at once. Please try again.")
 
     return run
 

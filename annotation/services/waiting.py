@@ -9,17 +9,25 @@ from django.db.models import F, QuerySet
 from annotation.models import Assignment, Comparison, Membership, Pool
 from annotation.selectors.queue import taken_by
 from annotation.services import leases
+from annotation.services.transactions import Again
 
 LOOKED_AT = 16  # candidates read in one go by the full scan
 
 
 def claim_next(*, member: Membership, pools: list[int], at: datetime) -> Assignment | None:
-    """The first waiting comparison past the member's cursor, pool by pool so that an index answers."""
+    """The first waiting comparison past the member's cursor, pool by pool so that an index answers.
+
+    Raises:
+        Again: another tab of this person answered it or took it back at this moment.
+    """
     for pool in pools:
         ahead = _waiting(pool, member).filter(queue_position__gt=member.queue_cursor)
         # Somebody at work on the first one is passed by; the full scan comes back to it.
         found = ahead.select_for_update(skip_locked=True, no_key=True, of=("self",)).first()
-        if found and (assignment := claim(comparison=found, member=member, at=at)):
+        if found:
+            assignment = claim(comparison=found, member=member, at=at)
+            if assignment is None:
+                raise Again
             return assignment
     return None
 

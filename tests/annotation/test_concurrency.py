@@ -30,7 +30,9 @@ def test_sixteen_connections_are_really_sixteen(cast: Cast) -> None:
 
 @pytest.mark.parametrize("strategy", ["random", "iterative"])
 @pytest.mark.parametrize("overlap", [1, 3])
-def test_a_crowd_never_over_collects(cast: Cast, strategy: str, overlap: int) -> None:
+def test_a_crowd_never_over_collects(
+    cast: Cast, strategy: str, overlap: int, caplog: pytest.LogCaptureFixture
+) -> None:
     """Two tabs each of eight people; afterwards every counter is recomputed from the rows."""
     Project.objects.filter(pk=cast.project.pk).update(strategy=strategy, labels_per_comparison=overlap, k=2)
     cast.project.refresh_from_db()
@@ -50,6 +52,7 @@ def test_a_crowd_never_over_collects(cast: Cast, strategy: str, overlap: int) ->
     stored = dict(Label.objects.values_list("idempotency_key", "pk"))
     assert {key: stored.get(key) for key, _ in acknowledged} == dict(acknowledged)
     assert len(stored) == len(acknowledged)
+    assert "tried again" not in caplog.text, "the lock order must leave no deadlocks"
     assert Anchor.objects.exists() == (strategy == "iterative")
     invariants.check(cast.project)
 
