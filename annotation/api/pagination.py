@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
+from rest_framework.exceptions import NotFound
 from rest_framework.pagination import CursorPagination, PageNumberPagination
+from rest_framework.request import Request
 
 MAX_PAGE_SIZE = 200
 
@@ -22,3 +27,11 @@ class CursorPages(CursorPagination):
     page_size_query_param = "page_size"
     max_page_size = MAX_PAGE_SIZE
     ordering = "id"
+
+    def decode_cursor(self, request: Request) -> Any:
+        """The place in the list; 404 for what this API never wrote. DRF itself would ask the database."""
+        cursor = super().decode_cursor(request)
+        position = None if cursor is None or cursor.position is None else str(cursor.position)
+        if position is not None and not re.fullmatch("[0-9]{1,18}", position):
+            raise NotFound(self.invalid_cursor_message)
+        return cursor

@@ -31,7 +31,7 @@ def get(user: User, dataset_id: int) -> PopDataset:
         NotAllowed: to annotators of its project.
     """
     found = PopDataset.objects.select_related("project", "created_by").filter(pk=dataset_id).first()
-    if found is None:
+    if found is None or not rules.can_view(user, found.project):
         raise NotFound("no_dataset", "No such dataset.")
     rules.check_manage(user, found.project)
     return found

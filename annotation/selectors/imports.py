@@ -22,7 +22,7 @@ def get(user: User, import_id: int) -> PreferenceImport:
         NotAllowed: to annotators of its project.
     """
     found = PreferenceImport.objects.select_related("project", "created_by").filter(pk=import_id).first()
-    if found is None:
+    if found is None or not rules.can_view(user, found.project):
         raise NotFound("no_import", "No such import.")
     rules.check_manage(user, found.project)
     return found

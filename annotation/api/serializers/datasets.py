@@ -49,6 +49,7 @@ class FreezeOptionsSerializer(serializers.Serializer[Any]):
 
     max_rows_per_strong = serializers.IntegerField(
         min_value=1,
+        max_value=1_000_000,
         required=False,
         allow_null=True,
         help_text="Absent: k for iterative, no limit for random.",

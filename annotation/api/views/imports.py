@@ -52,7 +52,8 @@ class ProjectImportViewSet(ApiViewSet):
         The answer comes before the rows are read: poll `imports/{id}/` until `state` is `done` or `failed`.
         """
         found = self.project()
-        started = self._from_file(found) if "file" in request.data else self._from_hub(found)
+        is_form = (request.content_type or "").startswith("multipart/")
+        started = self._from_file(found) if is_form else self._from_hub(found)
         return Response(ImportSerializer(started).data, status=202)
 
     def _from_file(self, project: Project) -> PreferenceImport:

@@ -1,0 +1,126 @@
+"""Whatever is sent, the API refuses in its own words: never an exception, never a 500."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from django.urls import reverse
+from rest_framework.test import APIClient
+
+from tests.callers import signed_in
+from tests.cast import Cast
+from tests.contracts.api_world import World
+from tests.contracts.permission_table import TABLE
+
+pytestmark = pytest.mark.database
+WRITING = [key for key in sorted(TABLE) if key[0] in {"POST", "PATCH"}]
+READING = [key for key in sorted(TABLE) if key[0] == "GET"]
+WHOLE = ["null", "[]", "[[[]]]", '"x"', "1", "true", "{", "\xff", '{"a":' * 500 + "1" + "}" * 500, "1e999"]
+VALUES = [
+    "null",
+    "[]",
+    "{}",
+    '""',
+    r'"\u0000"',
+    r'"\ud800"',
+    "1e999",
+    str(2**70),
+    "-1",
+    "true",
+    '"x"',
+    "NaN",
+    '["x"]',
+]
+MORE: dict[str, list[str]] = {  # what the table's bodies leave out
+    "api-projects": [
+        "guidelines",
+        "question",
+        "strategy",
+        "k",
+        "reuse",
+        "seed",
+        "holdout_percent",
+        "lease_minutes",
+    ],
+    "api-project": [
+        "guidelines",
+        "question",
+        "strategy",
+        "k",
+        "attempt_cap",
+        "labels_per_comparison",
+        "seed",
+    ],
+    "api-project-imports": ["config", "split", "limit", "file", "format"],
+    "api-project-invites": ["role", "max_uses", "valid_days"],
+    "api-project-datasets": ["name", "options"],
+    "api-runs": ["spec", "name"],
+    "api-next": ["exclude"],
+    "api-label": ["exclude", "reason", "duration_ms", "first_looks_swapped", "want_next"],
+    "api-tokens": ["days"],
+}
+QUERIES = {
+    "page": ["x", "-1", "0", "999999999999999999999", "\x00"],
+    "page_size": ["x", "-1", "0", "99999999999999999999"],
+    "cursor": ["x", "%%%", "cD0xMjM0", "cD1ub3RhbnVtYmVy", "\x00"],
+    "format": ["x", "json", "\x00"],
+    "after_seq": ["x", "-1", "99999999999999999999999"],
+    "kinds": ["x", "\x00"],
+    "limit": ["0", "1.5", "9" * 30],
+    "lines": ["0", "9" * 30],
+    "state": ["x", "\x00"],
+    "method": ["x", "\x00", "\ud83d"],
+    "dataset": ["x", "1.5", "9" * 30, "nan", "1e400"],
+    "split": ["x", "\x00"],
+    "content_hash": ["x", "\x00", "y" * 5000],
+    "import": ["x", "9" * 30, "inf"],
+    "max_rows_per_strong": ["x", "0", "9" * 30],
+    "min_confidence": ["x", "nan", "inf"],
+}
+
+
+@pytest.fixture
+def world(cast: Cast, tmp_path: Any, settings: Any) -> World:
+    settings.RUNS_DIR = tmp_path / "runs"
+    settings.STORAGES = settings.STORAGES | {
+        "default": {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {"location": str(tmp_path / "files")},
+        }
+    }
+    return World(cast)
+
+
+def send(client: APIClient, endpoint: tuple[str, str], url: str, raw: str) -> int:
+    cache.clear()
+    sent: Any = raw.encode("latin-1")  # not UTF-8 where the characters aren't ASCII
+    return int(client.generic(endpoint[0], url, sent, content_type="application/json").status_code)
+
+
+@pytest.mark.parametrize("endpoint", WRITING, ids="-".join)
+def test_no_body_is_too_strange(world: World, endpoint: tuple[str, str]) -> None:
+    row = TABLE[endpoint]
+    world.caller = caller = world.cast.ann_one if endpoint[1] == "api-label" else world.cast.owner
+    client, url, good = signed_in(caller), reverse(endpoint[1], kwargs=row.path(world)), row.body(world)
+    for raw in WHOLE:
+        assert send(client, endpoint, url, raw) < 500, raw
+    for field in [*good, *MORE.get(endpoint[1], [])]:
+        for value in VALUES:
+            parts = [
+                f"{json.dumps(name)}: {json.dumps(kept)}" for name, kept in good.items() if name != field
+            ]
+            raw = "{" + ", ".join([*parts, f'"{field}": {value}']) + "}"
+            assert send(client, endpoint, url, raw) < 500, raw
+
+
+@pytest.mark.parametrize("endpoint", READING, ids="-".join)
+def test_no_question_is_too_strange(world: World, endpoint: tuple[str, str]) -> None:
+    url = reverse(endpoint[1], kwargs=TABLE[endpoint].path(world))
+    client = signed_in(world.cast.owner)
+    for name, values in QUERIES.items():
+        for value in values:
+            asked = {name: value.encode("utf-8", "surrogatepass")}
+            assert client.get(url, asked).status_code < 500, asked
