@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import cycle
-from uuid import UUID
+from uuid import uuid4
 
 from django.db.models import Q
 
@@ -79,7 +79,7 @@ def play(
             verdict=judge(assignment, character, draw),
             by=person,
             at=clock(),
-            key=UUID(int=draw.getrandbits(128), version=4),
+            key=uuid4(),
         )
 
 

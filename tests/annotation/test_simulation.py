@@ -45,6 +45,13 @@ def test_full_noise_turns_every_decisive_answer_round(cast: Cast) -> None:
         assert comparison.outcome == ("high" if _margin(comparison.low) > _margin(comparison.high) else "low")
 
 
+def test_a_second_simulation_with_the_same_seed_goes_on(cast: Cast) -> None:
+    add_preferences(cast.project, 20)
+    _simulate(cast.project, labels=5, seed=1)
+    _simulate(cast.project, labels=5, seed=1)
+    assert Label.objects.count() == 10
+
+
 def test_simulated_people_are_members_who_cannot_sign_in(cast: Cast) -> None:
     add_preferences(cast.project, 6)
     _simulate(cast.project, labels=3, annotators=3)
