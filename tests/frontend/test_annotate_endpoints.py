@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from django.test import Client
@@ -31,8 +31,7 @@ def client_of(user: User) -> Client:
 
 def post(client: Client, project: Project, name: str, body: dict[str, Any]) -> HttpResponse:
     url = reverse(f"annotate-{name}", args=[project.slug])
-    response: HttpResponse = client.post(url, json.dumps(body), content_type="application/json")
-    return response
+    return cast("HttpResponse", client.post(url, json.dumps(body), content_type="application/json"))
 
 
 def reply(client: Client, project: Project, name: str, body: dict[str, Any]) -> dict[str, Any]:
