@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from safetensors.torch import load_file
 
 from tests.engine import world
 from training.engine import checkpoints, runner
-from training.engine.errors import Cancelled
+from training.engine.errors import Cancelled, SpecError
 from training.engine.events import EventWriter
 from training.engine.progress import Progress
 
@@ -119,11 +120,16 @@ def test_reference_log_probabilities_are_reused_by_content(tmp_path: Path) -> No
     written = stored.stat().st_mtime_ns
     runner.train(world.open_run(folder))
     assert stored.stat().st_mtime_ns == written
-    shorter = world.run_dir(folder, training={"max_length": 48})
-    for one in checkpoints.complete(folder / "checkpoints"):
-        (one / checkpoints.MARK).unlink()
-    runner.train(world.open_run(shorter))
+    shutil.rmtree(folder / "checkpoints")
+    runner.train(world.open_run(world.run_dir(folder, training={"max_length": 48})))
     assert stored.stat().st_mtime_ns > written
+
+
+def test_a_checkpoint_does_not_go_on_with_another_spec(tmp_path: Path) -> None:
+    runner.train(world.open_run(world.run_dir(tmp_path)))
+    with pytest.raises(SpecError, match="changed since checkpoint-2") as refused:
+        runner.train(world.open_run(world.run_dir(tmp_path, training={"learning_rate": 2e-3})))
+    assert refused.value.code == "spec_changed"
 
 
 def test_a_half_written_checkpoint_is_passed_over_and_removed(tmp_path: Path) -> None:

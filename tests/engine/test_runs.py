@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -126,6 +127,61 @@ def test_the_same_seed_gives_the_same_model_and_another_does_not(tmp_path: Path)
         weights.append(load_file(runner.train(world.open_run(folder)) / "model.safetensors"))
     assert all(torch.equal(one, weights[1][name]) for name, one in weights[0].items())
     assert any(not torch.equal(one, weights[2][name]) for name, one in weights[0].items())
+
+
+def test_micro_batches_of_any_size_give_the_same_training(tmp_path: Path) -> None:
+    found = []
+    for micro in (1, 2, 4):  # 10 rows: steps of 4, 4 and 2, and short micro-batches at the end
+        folder = world.run_dir(tmp_path / str(micro), world.rows(10), training={"micro_batch": micro})
+        runner.train(world.open_run(folder))
+        found.append([event.data["loss"] for event in world.told(folder, "metrics") if event.step])
+    assert len(found[0]) == 3
+    assert found[1] == pytest.approx(found[0], rel=1e-4)
+    assert found[2] == pytest.approx(found[0], rel=1e-4)
+
+
+@pytest.mark.parametrize("lora", [None, {"r": 4, "alpha": 8}])
+def test_bf16_is_autocast_over_fp32_weights_that_are_trained(
+    tmp_path: Path, lora: dict[str, int] | None
+) -> None:
+    first = runner.train(world.open_run(world.run_dir(tmp_path / "base")))
+    changes: dict[str, Any] = {
+        "model": {"base": str(first), "lora": lora},
+        "training": {"precision": "bf16", "learning_rate": 1e-2},
+    }
+    folder = world.run_dir(tmp_path / "run", **changes)
+    run = world.open_run(folder)
+    model = runner.train(run)
+    assert not (folder / "base").exists()
+    assert world.told(folder, "metrics")[0].data["loss"] == pytest.approx(0.6931, abs=2e-2)
+    stored = load_file(max((folder / "checkpoints").iterdir()) / "target.safetensors")
+    assert {one.dtype for one in stored.values()} == {torch.float32}
+    kept = {one.dtype for one in load_file(model / "model.safetensors").values()}
+    assert kept == {torch.bfloat16 if lora else torch.float32}
+
+
+@pytest.mark.skipif(not world.SHARED.exists(), reason="the shared data is not here")
+def test_the_tiny_preset_learns_real_preferences(tmp_path: Path) -> None:
+    text = (world.SHARED / "pairs.jsonl").read_text(encoding="utf-8")
+    short = [one for one in map(json.loads, text.splitlines()) if len(str(one)) < 900][:40]
+    lines = [{"strong": one, "weak": short[place - 1]} for place, one in enumerate(short)]
+    preset = catalog.PRESETS["tiny-cpu"].spec
+    training = preset["training"] | {"epochs": 5}
+    folder = world.run_dir(tmp_path, lines, **preset | {"training": training})
+    runner.train(world.open_run(folder))
+    logged = [event.data["rewards/accuracies"] for event in world.told(folder, "metrics") if event.step]
+    assert sum(logged[-3:]) / 3 > 0.9
+    assert sum(logged[1:4]) / 3 < 0.75
+
+
+def test_positions_the_model_lacks_are_told(tmp_path: Path) -> None:
+    folder = world.run_dir(tmp_path / "base")
+    model = runner.train(world.open_run(folder))
+    config = json.loads((model / "config.json").read_text(encoding="utf-8"))
+    (model / "config.json").write_text(json.dumps(config | {"max_position_embeddings": 40}), encoding="utf-8")
+    folder = world.run_dir(tmp_path / "run", model={"base": str(model)})
+    runner.train(world.open_run(folder))
+    assert "max_length_cut" in {event.data["code"] for event in world.told(folder, "warning")}
 
 
 def test_rows_that_do_not_fit_are_left_out_and_told(tmp_path: Path) -> None:

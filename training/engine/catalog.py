@@ -175,11 +175,11 @@ PRESETS: dict[str, Preset] = {
                 "model": {"base": "tiny", "tiny": {"hidden_size": 64, "layers": 2, "sft_steps": 60}},
                 "method": {"slug": "dpo_pop", "params": {"beta": 0.5}},
                 "training": {
-                    "epochs": 3,
+                    "epochs": 2,
                     "learning_rate": 5e-4,
                     "rows_per_step": 16,
                     "micro_batch": 16,
-                    "max_length": 384,
+                    "max_length": 512,
                     "save_steps": 25,
                 },
             },

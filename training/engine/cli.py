@@ -96,7 +96,6 @@ def train(run_dir: Path) -> int:
 def _train(run_dir: Path, events: EventWriter, stop: Stop) -> None:
     spec = read_spec(run_dir)
     data = records.load(run_dir / spec.dataset.path, spec.dataset.sha256)
-    stop.check()
     from training.engine import runner
 
     runner.train(runner.Run(run_dir, spec, data, events, stop))

@@ -6,7 +6,7 @@ stage       name: sft | reference | train | evaluate | save; total (units of wor
 progress    stage, done, total, rate (per second), eta_seconds
 metrics     loss, learning_rate, grad_norm, rewards/margins, rewards/accuracies, … (train; `step` set)
 warning     code, message
-checkpoint  step
+checkpoint  nothing (`step` set)
 evaluation  name, result, seed, dataset_sha256, duration_seconds
 failed      code, message, hint
 cancelled   checkpoint (bool)

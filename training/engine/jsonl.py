@@ -37,7 +37,7 @@ class _Pool:
         }
         if content["chosen"] == content["rejected"]:
             raise ValueError("chosen and rejected are the same")
-        key = hashlib.sha256(canonical_line(content)).hexdigest()
+        key = hashlib.sha256(canonical_line(content).rstrip()).hexdigest()
         if (key, split) not in self.places:
             self.places[key, split] = len(self.preferences)
             scores = [_number(parts.get(name), name) for name in SCORES]

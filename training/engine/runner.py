@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,7 +19,7 @@ from torch import Tensor
 from training.engine import base, catalog, checkpoints, evaluations, export, reference, runrecord, sft
 from training.engine.batching import PairCollator
 from training.engine.encoding import Encoded, encode_all
-from training.engine.errors import Cancelled, DatasetError, NotFinite
+from training.engine.errors import Cancelled, DatasetError, NotFinite, SpecError
 from training.engine.evaluations import HeldOut
 from training.engine.events import EventWriter
 from training.engine.logps import Scorer, check_head
@@ -46,6 +48,9 @@ class Run:
     reference: Tensor = field(init=False)
     record: dict[str, Any] = field(init=False)
 
+    def __post_init__(self) -> None:
+        self.stop.has_checkpoint = lambda: bool(checkpoints.complete(self.checkpoints))
+
     @property
     def checkpoints(self) -> Path:
         return self.folder / "checkpoints"
@@ -70,14 +75,13 @@ def train(run: Run) -> Path:
         Cancelled: somebody asked; a checkpoint may be there.
     """
     began = time.monotonic()
+    run.stop.check()
+    _settle_processes(run.spec)
     resume = checkpoints.last(run.checkpoints)
-    run.stop.has_checkpoint = lambda: bool(checkpoints.complete(run.checkpoints))
-    _settle_threads(run.spec)
+    _check_unchanged(run, resume)
     _start(run, resume)
     run.base = base.open_base(run.spec, run.folder, _texts(run.data))
-    run.encoded = encode_all(
-        run.base.tokenizer, run.data.preferences, run.spec.training.max_length, run.stop.check
-    )
+    run.encoded = encode_all(run.base.tokenizer, run.data.preferences, _max_length(run), run.stop.check)
     rows = training_rows(run)
     run.base.model.to("cuda" if torch.cuda.is_available() else "cpu")
     check_head(run.base.model)
@@ -91,10 +95,56 @@ def train(run: Run) -> Path:
     return model
 
 
-def _settle_threads(spec: RunSpec) -> None:
-    """One thread for small models: more only wait for each other, and one gives the same sums everywhere."""
+def _settle_processes(spec: RunSpec) -> None:
+    """One process; and one thread for small models, where more only wait for each other.
+
+    Raises:
+        SpecError: a launcher started several.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise SpecError(
+            "This version of the engine trains in one process, and a launcher started several.",
+            code="several_processes",
+            hint="Start it with `python -m training.engine train RUN_DIR`.",
+        )
     if spec.model.base == base.TINY and spec.model.tiny.hidden_size < THREADS_FROM:
         torch.set_num_threads(1)
+
+
+def _check_unchanged(run: Run, resume: Path | None) -> None:
+    """A checkpoint goes on only with the spec and the data that it was made with.
+
+    Raises:
+        SpecError: they are others.
+    """
+    file = run.folder / "run.json"
+    if not file.exists():
+        return
+    before = json.loads(file.read_text(encoding="utf-8"))
+    decisive = ("model", "method", "training")
+    now = run.spec.model_dump(mode="json")
+    same = before["dataset_sha256"] == run.data.sha256 and all(before["spec"][k] == now[k] for k in decisive)
+    if not same and resume is not None:
+        raise SpecError(
+            f"The spec or the dataset changed since {resume.name} was written.",
+            code="spec_changed",
+            hint="Start a new run; or delete this run's checkpoints to train it from the start.",
+        )
+    if not same:
+        shutil.rmtree(run.folder / "base", ignore_errors=True)
+
+
+def _max_length(run: Run) -> int:
+    """The spec's, or what the model's positions allow if that is less."""
+    wanted = run.spec.training.max_length
+    limit = getattr(run.base.model.config.get_text_config(), "max_position_embeddings", None) or wanted
+    if limit < wanted:
+        run.events.write(
+            "warning",
+            code="max_length_cut",
+            message=f"The model knows {limit} positions: sequences are cut there, not at {wanted} tokens.",
+        )
+    return int(min(limit, wanted))
 
 
 def _texts(data: PopData) -> Iterator[str]:
