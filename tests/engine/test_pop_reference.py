@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from tests.engine import world
-from training.engine import base, runner
+from training.engine import base, preparation, runner
 from training.engine.encoding import encode_all
 
 BETA, MAX_MARGIN, COUNT = 0.5, 0.25, 9  # 9 rows in micro-batches of 2: the last one is short
@@ -62,7 +62,7 @@ class World:
         self.run.encoded = encode_all(self.run.base.tokenizer, self.run.data.preferences, 64)
         self.reference = copy.deepcopy(self.run.base.model)
         self.run.reference = torch.stack([self.score(one) for one in self.run.encoded])
-        self.rows = runner.training_rows(self.run)
+        self.rows = preparation.training_rows(self.run)
         self.trainer = runner.build_trainer(self.run, self.rows)
         self.policy = self.trainer.model
         self.target = self.reference

@@ -16,7 +16,7 @@ from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 from trl import DPOConfig, DPOTrainer
 
 from tests.engine import world
-from training.engine import base, runner, trl_seam
+from training.engine import base, preparation, runner, trl_seam
 from training.engine.encoding import encode_all
 from training.engine.logps import Scorer
 from training.engine.reference import score
@@ -82,7 +82,7 @@ class Setting:
         places = list(range(len(run.encoded)))
         run.reference = score(Scorer(reference), run.encoded, places, pad_id=run.pad_id, batch_size=8)
         run.base.model = copy.deepcopy(policy)
-        self.rows = runner.training_rows(run)
+        self.rows = preparation.training_rows(run)
         self.ours = runner.build_trainer(run, self.rows)
         self.stock = self._stock(run, policy, reference, folder)
 

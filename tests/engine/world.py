@@ -85,13 +85,13 @@ def run_dir(folder: Path, lines: list[dict[str, Any]] | None = None, **changes: 
 
 def open_run(folder: Path, writer: type[events.EventWriter] = events.EventWriter) -> Any:
     """A `runner.Run` of a RUN_DIR, in this process."""
-    from training.engine import runner
+    from training.engine import run
 
     parsed = RunSpec.model_validate(json.loads((folder / "spec.json").read_text(encoding="utf-8")))
     data = records.load(folder / parsed.dataset.path, parsed.dataset.sha256)
     events_file = writer(folder / "events.jsonl")
     OPENED.append(events_file)
-    return runner.Run(folder, parsed, data, events_file, Stop())
+    return run.Run(folder, parsed, data, events_file, Stop())
 
 
 def told(folder: Path, kind: str = "") -> list[events.Event]:

@@ -97,8 +97,9 @@ def _train(run_dir: Path, events: EventWriter, stop: Stop) -> None:
     spec = read_spec(run_dir)
     data = records.load(run_dir / spec.dataset.path, spec.dataset.sha256)
     from training.engine import runner
+    from training.engine.run import Run
 
-    runner.train(runner.Run(run_dir, spec, data, events, stop))
+    runner.train(Run(run_dir, spec, data, events, stop))
 
 
 def told(events: EventWriter, work: Callable[[], None]) -> int:

@@ -1,0 +1,214 @@
+"""Everything before the first training step: the checks, the base model, the rows, the reference."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+
+from training.engine import base, catalog, checkpoints, reference, runrecord, sft
+from training.engine.encoding import encode_all
+from training.engine.errors import DatasetError, SpecError
+from training.engine.logps import Scorer, check_head
+from training.engine.progress import Progress
+from training.engine.records import PopData
+from training.engine.run import Run, score, write_json
+from training.engine.spec import RunSpec
+
+SHOWN_DROPPED = 5
+THREADS_FROM = 256  # hidden size
+
+
+def prepare(run: Run, resume: Path | None) -> list[dict[str, int]]:
+    """Fill in the run's base, encoded preferences and reference.
+
+    Args:
+        resume: the checkpoint that training will go on from.
+
+    Returns:
+        The rows to train on, as the collator takes them.
+
+    Raises:
+        InputError: see `errors`.
+    """
+    _settle_processes(run.spec)
+    _check_unchanged(run, resume)
+    _start(run, resume)
+    run.base = base.open_base(run.spec, run.folder, _texts(run.data))
+    run.encoded = encode_all(run.base.tokenizer, run.data.preferences, _max_length(run), run.stop.check)
+    rows = training_rows(run)
+    run.base.model.to("cuda" if torch.cuda.is_available() else "cpu")
+    check_head(run.base.model)
+    if not run.base.warmed:
+        _warm_up(run)
+    _score_reference(run)
+    return rows
+
+
+def _settle_processes(spec: RunSpec) -> None:
+    """One process; and one thread for small models, where more only wait for each other.
+
+    Raises:
+        SpecError: a launcher started several.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise SpecError(
+            "This version of the engine trains in one process, and a launcher started several.",
+            code="several_processes",
+            hint="Start it with `python -m training.engine train RUN_DIR`.",
+        )
+    if spec.model.base == base.TINY and spec.model.tiny.hidden_size < THREADS_FROM:
+        torch.set_num_threads(1)
+
+
+def _check_unchanged(run: Run, resume: Path | None) -> None:
+    """A checkpoint goes on only with the spec and the data that it was made with.
+
+    Raises:
+        SpecError: they are others.
+    """
+    file = run.folder / "run.json"
+    if not file.exists():
+        return
+    before = json.loads(file.read_text(encoding="utf-8"))
+    decisive = ("model", "method", "training")
+    now = run.spec.model_dump(mode="json")
+    same = before["dataset_sha256"] == run.data.sha256 and all(before["spec"][k] == now[k] for k in decisive)
+    if not same and resume is not None:
+        raise SpecError(
+            f"The spec or the dataset changed since {resume.name} was written.",
+            code="spec_changed",
+            hint="Start a new run; or delete this run's checkpoints to train it from the start.",
+        )
+    if not same:
+        shutil.rmtree(run.folder / "base", ignore_errors=True)
+
+
+def _start(run: Run, resume: Path | None) -> None:
+    run.record = runrecord.describe()
+    step = checkpoints.step_of(resume) if resume is not None else None
+    run.events.write(
+        "started",
+        **run.record,
+        method=run.spec.method.slug,
+        dataset_sha256=run.data.sha256,
+        resumed_from=step,
+    )
+    document = run.record | {"dataset_sha256": run.data.sha256, "spec": run.spec.model_dump(mode="json")}
+    write_json(run.folder / "run.json", document)
+
+
+def _texts(data: PopData) -> Iterator[str]:
+    """What the training split says, for a tokenizer to learn from."""
+    for place in data.preferences_of("train"):
+        one = data.preferences[place]
+        for message in (*one.prompt, *one.chosen, *one.rejected):
+            yield message["content"]
+
+
+def _max_length(run: Run) -> int:
+    """The spec's, or what the model's positions allow if that is less."""
+    wanted = run.spec.training.max_length
+    limit = getattr(run.base.model.config.get_text_config(), "max_position_embeddings", None) or wanted
+    if limit < wanted:
+        run.events.write(
+            "warning",
+            code="max_length_cut",
+            message=f"The model knows {limit} positions: sequences are cut there, not at {wanted} tokens.",
+        )
+    return int(min(limit, wanted))
+
+
+def training_rows(run: Run) -> list[dict[str, int]]:
+    """The rows to train on: PoP rows, or every training preference for methods that take no rows.
+
+    Rows whose prompt fills max_length are left out, with a warning.
+
+    Raises:
+        DatasetError: nothing is left, or the method needs scores that are missing.
+    """
+    method = catalog.method(run.spec.method.slug)
+    if method.pop_rows:
+        rows = [{"strong": row.strong, "weak": row.weak} for row in run.data.rows_of("train")]
+    else:
+        rows = [{"strong": place} for place in run.data.preferences_of("train")]
+    if not rows:
+        raise DatasetError(
+            f"The dataset has no training {'rows' if method.pop_rows else 'preferences'} for {method.title}.",
+            code="dataset_empty",
+            hint="Label comparisons and freeze again, or choose a method that needs no PoP rows."
+            if method.pop_rows
+            else "",
+        )
+    kept = [row for row in rows if all(run.encoded[place] is not None for place in row.values())]
+    if len(kept) < len(rows):
+        _warn_dropped(run, len(rows) - len(kept))
+    if not kept:
+        raise DatasetError(
+            f"Every prompt is longer than {run.spec.training.max_length} tokens.",
+            hint="Raise the longest sequence (max_length).",
+        )
+    if method.needs_score_margin:
+        _check_scores(run, kept, method.title)
+    return kept
+
+
+def _check_scores(run: Run, rows: list[dict[str, int]], title: str) -> None:
+    lacking = sum(run.data.preferences[row["strong"]].score_margin is None for row in rows)
+    if lacking:
+        raise DatasetError(
+            f"{title} needs scores, and {lacking} of {len(rows)} training preferences have none.",
+            code="scores_missing",
+            hint="Import score_chosen and score_rejected, or choose a method without scores.",
+        )
+
+
+def _warn_dropped(run: Run, count: int) -> None:
+    lost = [one.id for one, got in zip(run.data.preferences, run.encoded, strict=True) if got is None]
+    run.events.write(
+        "warning",
+        code="rows_dropped",
+        message=f"{count} training rows are left out: their prompt alone fills "
+        f"{run.spec.training.max_length} tokens ({len(lost)} preferences, among them "
+        f"{', '.join(lost[:SHOWN_DROPPED])}).",
+    )
+
+
+def _warm_up(run: Run) -> None:
+    spec = run.spec.model.tiny
+    progress = Progress(run.events, "sft", spec.sft_steps)
+
+    def done(step: int, loss: float) -> None:
+        run.stop.check()
+        progress.at(step)
+        if step == spec.sft_steps:
+            run.events.write("metrics", None, **{"sft/loss": loss})
+
+    train = [run.encoded[place] for place in run.data.preferences_of("train")]
+    sft.warm_up(
+        Scorer(run.base.model, bf16=run.bf16),
+        [one for one in train if one is not None],
+        steps=spec.sft_steps,
+        learning_rate=spec.sft_learning_rate,
+        pad_id=run.pad_id,
+        seed=run.spec.training.seed,
+        done=done,
+    )
+    base.keep(run.base, run.folder)
+
+
+def _score_reference(run: Run) -> None:
+    wanted = sorted({*run.data.preferences_of("train"), *run.data.preferences_of("heldout")})
+    progress = Progress(run.events, "reference", sum(run.encoded[place] is not None for place in wanted))
+    key = reference.content_key(
+        reference.weights_hash(run.base.model), run.spec.training.precision, run.encoded, wanted
+    )
+    run.reference = reference.cached(
+        run.folder / "cache" / "reference.safetensors",
+        key,
+        lambda: score(run, run.base.model, wanted, progress),
+    )

@@ -1,0 +1,73 @@
+"""A run on its way: what is known of it, shared by the steps that prepare, train, evaluate and save it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from training.engine import base, checkpoints, reference
+from training.engine.encoding import Encoded
+from training.engine.events import EventWriter
+from training.engine.logps import Scorer
+from training.engine.progress import Progress
+from training.engine.records import PopData
+from training.engine.spec import RunSpec
+from training.engine.stopping import Stop
+
+
+@dataclass
+class Run:
+    """One run on its way. `encoded` and `reference` are aligned with `data.preferences`."""
+
+    folder: Path
+    spec: RunSpec
+    data: PopData
+    events: EventWriter
+    stop: Stop
+    base: base.Base = field(init=False)
+    encoded: list[Encoded | None] = field(init=False)
+    reference: Tensor = field(init=False)
+    record: dict[str, Any] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.stop.has_checkpoint = lambda: bool(checkpoints.complete(self.checkpoints))
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.folder / "checkpoints"
+
+    @property
+    def bf16(self) -> bool:
+        return self.spec.training.precision == "bf16"
+
+    @property
+    def pad_id(self) -> int:
+        return int(self.base.tokenizer.pad_token_id)
+
+
+def score(run: Run, model: Any, wanted: list[int], progress: Progress) -> Tensor:
+    """Log-probabilities of the wanted preferences under `model`'s present weights: [P, 2], with progress."""
+
+    def done(count: int) -> None:
+        run.stop.check()
+        progress.at(count)
+
+    return reference.score(
+        Scorer(model, bf16=run.bf16),
+        run.encoded,
+        wanted,
+        pad_id=run.pad_id,
+        batch_size=run.spec.evaluation.batch_size,
+        done=done,
+    )
+
+
+def write_json(file: Path, document: dict[str, Any]) -> None:
+    """Write a document, whole or not at all."""
+    part = file.with_suffix(".part")
+    part.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    part.replace(file)
