@@ -21,8 +21,9 @@ class UploadLimitMiddleware:
         size = int(declared) if declared.isdigit() else 0
         if size <= settings.MAX_UPLOAD_BYTES:
             return self.get_response(request)
+        limit = filesizeformat(settings.MAX_UPLOAD_BYTES)
         message = (
-            f"This upload is {filesizeformat(size)}; the limit is {filesizeformat(settings.MAX_UPLOAD_BYTES)}. "
+            f"This upload is {filesizeformat(size)}; the limit is {limit}. "
             "Nothing was stored. Split the file, or raise POP_MAX_UPLOAD_MB."
         )
         if request.path.startswith("/api/"):

@@ -68,6 +68,7 @@ def run(phase: Phase, folder: Path, extra: list[str]) -> None:
     workers = os.environ.get("TEST_WORKERS", "2")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junit-xml={report}"]
     command += ["-n", workers, "--dist", "loadfile", "--no-loadscope-reorder"]
+    command += ["--durations=10", "--durations-min=10"]
     command += (["-m", phase.select] if phase.select else []) + extra
     print(f"\n--- tests on {phase.name} ---", flush=True)
     phase.code = subprocess.run(command, cwd=ROOT, env=environment(phase, folder), check=False).returncode

@@ -105,7 +105,7 @@ class Child:
             for line in process.stdout:
                 text = line.rstrip("\n")
                 self.tail.append(text)
-                writer.emit(logging.makeLogRecord({"msg": text.replace("%", "%%")}))
+                writer.emit(logging.makeLogRecord({"msg": text}))
                 loud = self._echo(text, loud)
 
     def _echo(self, text: str, loud: bool) -> bool:

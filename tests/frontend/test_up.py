@@ -116,6 +116,7 @@ def test_it_serves_ends_with_one_ctrl_c_and_keeps_everything(ups: list[Up], tmp_
     accounts = first.accounts()
     assert set(accounts) == {"admin", "annotator"}
     assert "Demo" in home_after_sign_in(first.url, "admin", accounts["admin"])
+    assert "GET /login/" in (tmp_path / "logs" / "web.log").read_text()
     family = first.family()
     assert len(family) >= 4  # web and worker, and what they start
 
