@@ -11,6 +11,7 @@ from annotation.models import Anchor, Comparison, Pool, Preference, Project
 from annotation.services import leases
 
 Pair = tuple[int, int]  # (low, high)
+FEW = 4
 BATCH = 256  # candidates looked at in one query, once a few have turned out to be repeats
 COUNTERS = [
     "epoch",
@@ -60,8 +61,14 @@ def batches(start: int, end: int) -> Iterable[range]:
 
 def ids_of(pool: Pool, numbers: Iterable[int]) -> dict[int, int]:
     """Preference ids by their number in the pool."""
-    rows = Preference.objects.filter(project_id=pool.project_id, split=pool.split, number__in=set(numbers))
-    return dict(rows.values_list("number", "pk"))
+    wanted = sorted(set(numbers))
+    rows = Preference.objects.filter(project_id=pool.project_id, split=pool.split)
+    pairs = rows.order_by().values_list("number", "pk")
+    if len(wanted) > FEW:
+        return dict(pairs.filter(number__in=wanted))
+    # One look into the index each. After an import PostgreSQL's statistics are old: for IN it walks the pool.
+    first, *others = [pairs.filter(number=number) for number in wanted]
+    return dict(first.union(*others, all=True))
 
 
 def first_new(pool: Pool, numbers: Sequence[Pair]) -> tuple[int, Pair] | None:
@@ -71,7 +78,7 @@ def first_new(pool: Pool, numbers: Sequence[Pair]) -> tuple[int, Pair] | None:
     wanted = Q()
     for low, high in pairs:
         wanted |= Q(low=low, high=high)
-    compared = set(Comparison.objects.filter(wanted).values_list("low_id", "high_id"))
+    compared = set(Comparison.objects.filter(wanted).order_by().values_list("low_id", "high_id"))
     return next(((index, pair) for index, pair in enumerate(pairs) if pair not in compared), None)
 
 
