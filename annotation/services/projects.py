@@ -78,7 +78,8 @@ def update(*, project: Project, by: User, at: datetime, **changes: Any) -> Proje
         raise Invalid(
             "unknown_field", "Some fields cannot be changed.", {f: ["Cannot be changed."] for f in unknown}
         )
-    fresh = Project.objects.select_for_update().get(pk=project.pk)
+    # no_key: labels and leases that point to the project need not wait, so that no deadlock can arise.
+    fresh = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     if isinstance(changes.get("name"), str):
         changes["name"] = changes["name"].strip()
     changed = {name: value for name, value in changes.items() if getattr(fresh, name) != value}
