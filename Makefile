@@ -28,9 +28,9 @@ lint: $(VENV)/.dev ## ruff (rules and format) and the doors between rooms
 types: $(VENV)/.dev ## mypy --strict
 	$(BIN)/mypy .
 
-schema: $(VENV)/.dev ## Validate the OpenAPI schema and write it to var/openapi.yaml
+schema: $(VENV)/.dev ## Validate the OpenAPI schema and write it to docs/openapi.yaml
 	@mkdir -p var
-	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file var/openapi.yaml
+	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml
 
 migrations: $(VENV)/.dev ## Fail when a model changed without a migration
 	$(BIN)/python manage.py makemigrations --check --dry-run

@@ -36,7 +36,7 @@ def operations(generated: str) -> dict[str, dict[str, Any]]:
 
 
 def test_the_committed_schema_is_current(generated: str) -> None:
-    assert COMMITTED.read_text() == generated, "run: python manage.py spectacular --file docs/openapi.yaml"
+    assert COMMITTED.read_text() == generated, "run: make schema"
 
 
 def test_every_operation_is_described_and_says_what_it_refuses(operations: dict[str, dict[str, Any]]) -> None:
