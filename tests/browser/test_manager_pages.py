@@ -65,8 +65,7 @@ def test_axe_finds_nothing_and_nothing_overflows(
 ) -> None:
     for path in addresses(desk):
         manager.goto(live_server.url + path)
-        for closed in manager.locator("main details:not([open]) > summary").all():
-            closed.click()
+        manager.evaluate("document.querySelectorAll('main details').forEach(one => { one.open = true; })")
         assert findings(manager) == [], path
         assert manager.evaluate("document.documentElement.scrollWidth") <= width, path
 
@@ -81,7 +80,7 @@ def test_plots_are_drawn_under_the_strict_policy_with_titles_and_tables(
     loss = manager.locator("#plot-loss")
     loss.locator("summary").click()
     expect(loss.get_by_role("row")).to_have_text(["optimizer steptraining loss", "10.7", "20.35"])
-    expect(loss.get_by_role("img")).to_have_accessible_name(
+    expect(loss.locator(".plot__canvas")).to_have_accessible_name(
         "Loss, nats. Latest: training loss 0.35 at optimizer step 2. The data table below has the values."
     )
 
@@ -116,7 +115,7 @@ def test_the_method_brings_its_parameters_and_what_was_typed_stays(
     expect(manager.get_by_label("Margin", exact=True)).to_be_visible()
     expect(manager.get_by_label("β")).to_have_value("0.31")
     expect(manager.locator("#spec")).to_contain_text('"slug": "dpo_margin"')
-    manager.get_by_label("Base model", exact=True).fill("some/model")
+    manager.get_by_role("textbox", name="Base model").fill("some/model")
     expect(manager.get_by_label("Hidden size")).to_be_hidden()
     expect(manager.get_by_label("LoRA rank")).to_be_hidden()
     manager.get_by_label("Use it").check()

@@ -26,7 +26,8 @@ function answered(request) {
     return;
   }
   const page = new DOMParser().parseFromString(request.responseText, "text/html");
-  const wrong = page.querySelector(".field__errors li, .notice--bad p, main p");
+  const places = [".field__errors li", ".notice--bad p", "main p"];
+  const wrong = places.map((place) => page.querySelector(place)).find(Boolean);
   say(wrong?.textContent.trim() || `The server answered ${request.status}. Try again.`);
   show(null);
 }
