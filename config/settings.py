@@ -234,6 +234,7 @@ if S3_BUCKET:
             "secret_key": env.text("POP_S3_SECRET_KEY", "") or None,
             "default_acl": "private",
             "file_overwrite": False,
+            "max_memory_size": 16 * 1024 * 1024,  # larger files are read through a temporary file
         },
     }
 STORAGES = {

@@ -38,7 +38,7 @@ def freeze(
     chosen = resolve(options, project)
     if not frozen_rows.decided(project).exists():
         raise Invalid("nothing_to_freeze", "There is nothing to freeze yet: no comparison has a winner.")
-    Project.objects.select_for_update().get(pk=project.pk)  # one number after the other
+    Project.objects.select_for_update(no_key=True).get(pk=project.pk)  # one number after the other
     newest = PopDataset.objects.filter(project=project).aggregate(newest=Max("number"))["newest"] or 0
     dataset = PopDataset.objects.create(
         project=project,

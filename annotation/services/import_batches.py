@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 
 from django.db import transaction
 from django.db.models import F
@@ -10,6 +11,7 @@ from django.utils import timezone
 
 from annotation.imports.records import Record, Row, RowError
 from annotation.models import ImportRejection, Pool, Preference, PreferenceImport, Project, Split
+from annotation.services.transactions import exact
 
 KEPT_REJECTIONS = 1_000
 State = PreferenceImport.State
@@ -27,13 +29,19 @@ def begin(import_id: int) -> PreferenceImport:
     return job
 
 
-@transaction.atomic
 def store(job: PreferenceImport, batch: Sequence[Row], bytes_done: int) -> None:
     """Store a batch and its progress, or nothing.
 
     Raises:
         TakenOver: another worker has claimed the import since.
     """
+    vars(job).update(vars(_stored(job, batch, bytes_done)))
+
+
+@exact
+def _stored(job: PreferenceImport, batch: Sequence[Row], bytes_done: int) -> PreferenceImport:
+    """The import with the batch counted in; the one given stays as it was, for a second try."""
+    job = copy(job)
     records = [row for row in batch if isinstance(row, Record)]
     refused = [row for row in batch if isinstance(row, RowError)]
     job.rows_imported += _add(job, records)
@@ -44,6 +52,7 @@ def store(job: PreferenceImport, batch: Sequence[Row], bytes_done: int) -> None:
     job.rows_duplicate = max(0, job.rows_read - job.rows_rejected - job.rows_imported)
     job.bytes_done = min(bytes_done, job.bytes_total)
     _write(job)
+    return job
 
 
 @transaction.atomic
@@ -72,7 +81,7 @@ def _add(job: PreferenceImport, records: Sequence[Record]) -> int:
     # The pools' rows are the lock: whoever imports into this project too waits here, then sees our rows.
     pools = {
         pool.split: pool
-        for pool in Pool.objects.select_for_update().filter(project=job.project_id).order_by("id")
+        for pool in Pool.objects.select_for_update(no_key=True).filter(project=job.project_id).order_by("id")
     }
     known = Preference.objects.filter(project=job.project_id, content_hash__in=by_hash)
     for digest in list(known.values_list("content_hash", flat=True)):

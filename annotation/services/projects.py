@@ -125,7 +125,7 @@ def _move(project: Project, by: User, at: datetime, *, to: Project.State, verb: 
 
 def _check_still_free(project: Project, fields: Any) -> None:
     fields = set(fields)
-    pools = list(Pool.objects.select_for_update().filter(project=project).order_by("id"))
+    pools = list(Pool.objects.select_for_update(no_key=True).filter(project=project).order_by("id"))
     late = fields & BEFORE_DRAWING if any(pool.drawn or pool.counter for pool in pools) else set()
     if any(pool.size for pool in pools) or project.imports.filter(state="running").exists():
         late |= fields & BEFORE_IMPORTING

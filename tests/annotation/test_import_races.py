@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from annotation.imports.records import Record
 from annotation.models import Pool, Preference, PreferenceImport
-from annotation.services import import_batches, imports
+from annotation.services import import_batches, imports, projects
 from tests.cast import Cast, make_cast
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("files")]
@@ -126,3 +126,30 @@ def test_a_broker_that_is_away_costs_nothing_but_time(cast: Cast, broker: Celery
     imports.run(job.pk)
     job.refresh_from_db()
     assert (job.state, job.rows_imported) == ("done", 4)
+
+
+def test_settings_can_be_changed_while_an_import_runs(cast: Cast) -> None:
+    job = queued(cast, lines(0, 3_000))
+    start = Barrier(2)
+
+    def importing() -> None:
+        start.wait()
+        try:
+            imports.run(job.pk)
+        finally:
+            connection.close()
+
+    def changing() -> None:
+        start.wait()
+        try:
+            for k in range(1, 60):
+                projects.update(project=cast.project, by=cast.owner, at=timezone.now(), k=k, name=f"k = {k}")
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        for ended in [pool.submit(importing), pool.submit(changing)]:
+            ended.result()
+    job.refresh_from_db()
+    cast.project.refresh_from_db()
+    assert (job.state, job.rows_imported, cast.project.k) == ("done", 3_000, 59)
