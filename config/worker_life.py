@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import logging
+import signal
 import threading
 from typing import Any
 
+from billiard.util import set_pdeathsig  # type: ignore[attr-defined]
 from celery import signals
 
 BEAT_SECONDS = 10.0
@@ -66,11 +69,11 @@ def _prepare(**_: Any) -> None:
     leaving.prepare()
 
 
-@signals.worker_process_init.connect
-def _forked(**_: Any) -> None:
-    from training import leaving
-
-    leaving.keep_read_end()
+@signals.beat_embedded_init.connect
+def _end_with_worker(**_: Any) -> None:
+    """A beat inside a worker (-B) dies with it, however it dies; Celery sees to that for its pool only."""
+    with contextlib.suppress(OSError):  # not Linux
+        set_pdeathsig(signal.SIGTERM)
 
 
 @signals.worker_ready.connect

@@ -105,8 +105,8 @@ class LiveStack:
         self.processes.append(process)
         return process
 
-    def start_web(self, **env: str) -> str:
-        """Start gunicorn on a free port and wait until /readyz answers 200; its URL."""
+    def start_web(self, *, ready: bool = True, **env: str) -> str:
+        """Start gunicorn on a free port and wait until /readyz answers 200 (or just answers); its URL."""
         command = [PYTHON, "-m", "gunicorn", "config.wsgi", "--bind", "127.0.0.1:0", "--threads", "4"]
         command.append("--no-control-socket")  # its path is one for all
         name = f"web{next(_numbers)}"
@@ -118,7 +118,8 @@ class LiveStack:
             return found.group(1) if found else ""
 
         self.url = self.wait_for(address, "gunicorn to listen")
-        self.wait_for(lambda: self.get("/readyz")[0] == 200, "/readyz to answer 200")
+        wanted = {200} if ready else {200, 503}
+        self.wait_for(lambda: self.get("/readyz")[0] in wanted, "/readyz to answer")
         return self.url
 
     def start_worker(

@@ -1,12 +1,14 @@
-"""A small world made through the real services: a project, scored preferences, labels, a frozen dataset, runs.
+"""A small world made through the real services: a project, scored preferences, labels, a dataset, runs.
 
-Live-stack tests call it in a process of the stack: `stack.code("from tests import world; world.say(world.build())")`.
+Live-stack tests call it in a process of the stack:
+`stack.code("from tests import world; world.say(world.build())")`.
 """
 
 from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Iterable
 from typing import Any
 
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -53,7 +55,22 @@ def build(preferences: int = 32, wanted: int = 40) -> dict[str, int]:
 
 
 def bring(project: Project, by: User, count: int) -> PreferenceImport:
-    """Import `count` preferences from JSONL, with scores."""
+    """Import `count` preferences with scores, here and now."""
+    started = _upload(project, by, range(count))
+    imports.run(started.pk)
+    started.refresh_from_db()
+    if started.state != PreferenceImport.State.DONE:
+        raise AssertionError(started.error)
+    return started
+
+
+def start_import(project_id: int) -> int:
+    """Upload ten more preferences and leave the rest to a worker; the import's id."""
+    project = Project.objects.get(pk=project_id)
+    return _upload(project, project.created_by, range(1000, 1010)).pk
+
+
+def _upload(project: Project, by: User, numbers: Iterable[int]) -> PreferenceImport:
     lines = (
         json.dumps(
             {
@@ -64,15 +81,10 @@ def bring(project: Project, by: User, count: int) -> PreferenceImport:
                 "score_rejected": 5.0 - number % 5,
             }
         )
-        for number in range(count)
+        for number in numbers
     )
     upload = SimpleUploadedFile("world.jsonl", "\n".join(lines).encode() + b"\n")
-    started = imports.start_file(project=project, upload=upload, by=by, at=timezone.now())
-    imports.run(started.pk)
-    started.refresh_from_db()
-    if started.state != PreferenceImport.State.DONE:
-        raise AssertionError(started.error)
-    return started
+    return imports.start_file(project=project, upload=upload, by=by, at=timezone.now())
 
 
 def label(project: Project, by: User, wanted: int) -> None:

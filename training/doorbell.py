@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from celery import current_app
-from kombu.exceptions import OperationalError
+from kombu.exceptions import KombuError
 
 # The reaper rings again: a ring nobody took is not worth keeping.
 EXPIRES_SECONDS = 60
@@ -26,7 +26,7 @@ def call_reaper() -> bool:
 def _send(task: str, *args: int) -> bool:
     try:
         current_app.send_task(task, args=args, expires=EXPIRES_SECONDS, retry_policy=_RETRY)
-    except (OperationalError, OSError) as error:
+    except (KombuError, OSError) as error:
         _log.warning("the broker is away, %s%s was not sent: %s", task, args, type(error).__name__)
         return False
     return True

@@ -1,7 +1,7 @@
 """How a worker's main process tells the processes of its pool that it is leaving.
 
-A pipe made before the fork: readable means leave. Its write end is open in the main process only, so that it
-turns readable too when the main process dies without a word.
+A pipe made before the fork: once something is in it, everybody who looks knows. Nobody empties it.
+Should the main process die without a word, the kernel ends its pool with it, and then the engines.
 """
 
 from __future__ import annotations
@@ -26,13 +26,6 @@ def prepare() -> None:
         _Pipe.read_end, _Pipe.write_end = os.pipe()
 
 
-def keep_read_end() -> None:
-    """In every forked process: with the write end open here, the main process's death would not show."""
-    if _Pipe.write_end is not None:
-        os.close(_Pipe.write_end)
-        _Pipe.write_end = None
-
-
 def announce() -> None:
     """In the main process: everybody is to finish what they do and hand runs back."""
     if _Pipe.write_end is not None:
@@ -40,7 +33,7 @@ def announce() -> None:
 
 
 def announced() -> bool:
-    """Whether this worker is leaving, or its main process is gone. Never true outside a worker."""
+    """Whether this worker is leaving. Never true outside a worker."""
     if _Pipe.told:
         return True
     if _Pipe.read_end is None:

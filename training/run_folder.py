@@ -34,7 +34,7 @@ def prepare(run: Run) -> Path:
         _wait_for_lock(folder)
         _write_spec(folder, run)
         _copy_dataset(folder, run)
-        _continue_events(folder / "events.jsonl", run.events_read)
+        continue_events(folder / "events.jsonl", run.events_read)
     except OSError as error:
         raise _in_words(error, folder) from error
     except DomainError as error:
@@ -58,7 +58,7 @@ def _copy_dataset(folder: Path, run: Run) -> None:
     datasets.materialise(run.dataset, target)
 
 
-def _continue_events(file: Path, already_read: int) -> None:
+def continue_events(file: Path, already_read: int) -> None:
     """On another machine than the last attempt's the file starts where the rows end: offsets never repeat."""
     size = file.stat().st_size if file.exists() else 0
     if size < already_read:

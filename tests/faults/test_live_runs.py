@@ -1,8 +1,7 @@
-"""A live worker trains real runs with the real engine: to the end, cancelled, resumed, handed back."""
+"""A live worker trains real runs with the real engine: to the end, cancelled, resumed, one at a time."""
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,7 +20,7 @@ def runner(bare_stack: LiveStack) -> Runner:
     return Runner(bare_stack)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def worker(bare_stack: LiveStack, runner: Runner) -> Iterator[LiveStack]:
     process = bare_stack.start_worker()
     yield bare_stack
@@ -65,15 +64,9 @@ def test_a_cancelled_run_keeps_its_checkpoint_and_can_be_resumed_to_the_end(
 
 
 def test_one_slot_trains_one_run_at_a_time_and_imports_go_on(worker: LiveStack, runner: Runner) -> None:
-    first, second = runner.launch(LONG), runner.launch()
+    first, second = runner.launch(world.spec(epochs=2000)), runner.launch()
     runner.wait_for_event(first, "metrics")
-    started = worker.code(
-        "from tests import world; from annotation.models import *; from django.utils import timezone;"
-        "from annotation.services import imports; from django.core.files.uploadedfile import SimpleUploadedFile;"
-        f"p = Project.objects.get(pk={runner.ids['project']});"
-        'f = SimpleUploadedFile(\'more.jsonl\', b\'{"prompt": "p", "chosen": "c", "rejected": "r"}\\n\');'
-        "world.say(imports.start_file(project=p, upload=f, by=p.created_by, at=timezone.now()).pk)"
-    )
+    started = runner.ask(f"start_import({runner.ids['project']})")
     query = "select state from annotation_preferenceimport where id = %s"
     worker.wait_for(lambda: worker.sql(query, started)[0][0] == "done", "the import beside the run")
     assert runner.field(first, "state") == "running"
@@ -81,20 +74,3 @@ def test_one_slot_trains_one_run_at_a_time_and_imports_go_on(worker: LiveStack, 
     runner.cancel(first)
     runner.wait(first, "cancelled")
     runner.wait(second, "finished")
-
-
-def test_a_worker_that_is_stopped_hands_its_run_back_and_the_next_one_goes_on(
-    bare_stack: LiveStack, runner: Runner
-) -> None:
-    one = bare_stack.start_worker("one")
-    run = runner.launch(LONG)
-    runner.wait_for_event(run, "checkpoint")
-    assert bare_stack.end(one, signal.SIGINT) == 0
-    assert runner.field(run, "state") == "queued"
-    assert runner.field(run, "losses") == 0
-    assert runner.engine(run) is None
-    assert not bare_stack.sql("select 1 from annotation_workerbeat where name = %s", "one@test")
-    again = bare_stack.start_worker("one")
-    runner.wait(run, "finished")
-    assert runner.started_from(run)[1] is not None
-    assert bare_stack.end(again) == 0

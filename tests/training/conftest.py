@@ -22,6 +22,7 @@ def make_dataset(cast: Cast, **changes: Any) -> PopDataset:
         "number": number,
         "state": PopDataset.State.FROZEN,
         "sha256": "ab" * 32,
+        "folder": f"datasets/none-{number}",
         "row_count": 12,
         "preference_count": 8,
         "frozen_at": NOW,
@@ -40,7 +41,7 @@ def dataset(cast: Cast) -> PopDataset:
 @pytest.fixture
 def launch(cast: Cast, dataset: PopDataset) -> Launch:
     def launch_one(**changes: Any) -> Run:
-        given = {"dataset": dataset, "spec": {}, "by": cast.owner, "at": NOW}
+        given: dict[str, Any] = {"dataset": dataset, "spec": {}, "by": cast.owner, "at": NOW}
         return runs.launch(**(given | changes))
 
     return launch_one

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -40,10 +40,10 @@ def write(run: Run, name: str, content: bytes) -> Path:
     return path
 
 
-def metrics(run: Run, *steps: tuple[int, dict[str, object]]) -> None:
+def metrics(run: Run, *steps: tuple[int, Mapping[str, object]]) -> None:
     taken = RunEvent.objects.filter(run=run).count()
     RunEvent.objects.bulk_create(
-        RunEvent(run=run, seq=(taken + place) * 100, kind="metrics", step=step, at=NOW, data=data)
+        RunEvent(run=run, seq=(taken + place) * 100, kind="metrics", step=step, at=NOW, data=dict(data))
         for place, (step, data) in enumerate(steps)
     )
 
