@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -19,7 +20,7 @@ from pathlib import Path
 from tests import services
 
 ROOT = Path(__file__).resolve().parent.parent
-NO_TESTS_COLLECTED = 5
+INTERRUPTED, NO_TESTS_COLLECTED = {2, -signal.SIGINT}, 5
 
 
 @dataclass
@@ -71,11 +72,20 @@ def run(phase: Phase, folder: Path, extra: list[str]) -> None:
     command += ["--durations=10", "--durations-min=10"]
     command += (["-m", phase.select] if phase.select else []) + extra
     print(f"\n--- tests on {phase.name} ---", flush=True)
-    phase.code = subprocess.run(command, cwd=ROOT, env=environment(phase, folder), check=False).returncode
+    phase.code = finished(subprocess.Popen(command, cwd=ROOT, env=environment(phase, folder)))
     if phase.code == NO_TESTS_COLLECTED and extra:
         phase.code = 0  # a narrowed selection may have nothing for this database
     if report.exists():
         phase.counts = count(report)
+
+
+def finished(process: subprocess.Popen[bytes]) -> int:
+    """Its exit status. Ctrl-C reaches pytest as well, which ends in its own way and reports."""
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            continue
 
 
 def count(report: Path) -> Counter[str]:
@@ -122,6 +132,8 @@ def main(extra: list[str]) -> int:
         done = phases(folder)
         for phase in done:
             run(phase, folder, extra)
+            if phase.code in INTERRUPTED:
+                break
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return close(done, time.monotonic() - started)
