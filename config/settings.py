@@ -268,10 +268,15 @@ CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_ROUTES = {"training.tasks.train": {"queue": "gpu"}}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+_EVERY: dict[str, float] = {
+    "annotation.tasks.expire_leases": 30.0,
+    "annotation.tasks.ring_again": 30.0,
+    "training.tasks.reap_runs": 15.0,
+}
+# What nobody took by the next turn is dropped: without a worker the messages must not pile up.
 CELERY_BEAT_SCHEDULE = {
-    "expire-leases": {"task": "annotation.tasks.expire_leases", "schedule": 30.0},
-    "ring-again": {"task": "annotation.tasks.ring_again", "schedule": 30.0},
-    "reap-runs": {"task": "training.tasks.reap_runs", "schedule": 15.0},
+    task: {"task": task, "schedule": seconds, "options": {"expires": seconds}}
+    for task, seconds in _EVERY.items()
 }
 CELERY_BEAT_MAX_LOOP_INTERVAL = 1.0  # seconds: how long an ending worker may wait for its beat
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")

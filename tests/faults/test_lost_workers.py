@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import redis
 
 from tests import services, world
 from tests.faults.runner import Runner
@@ -80,7 +81,9 @@ def test_an_engine_that_cannot_start_fails_in_words(bare_stack: LiveStack, runne
 @pytest.mark.redis
 def test_two_workers_over_redis_train_a_run_each(tmp_path: Path) -> None:
     server, _, _ = services.REDIS_URL.rpartition("/")
-    with stack(tmp_path, f"{server}/{REDIS_DATABASE}") as live:
+    url = f"{server}/{REDIS_DATABASE}"
+    with redis.Redis.from_url(url) as broker, stack(tmp_path, url) as live:
+        broker.flushdb()  # what an interrupted session left
         runner = Runner(live)
         default = live.start_worker("default", queues="default")
         gpus = [live.start_worker(name, queues="gpu", beat=False, slots=1) for name in ("gpu-a", "gpu-b")]
