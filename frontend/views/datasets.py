@@ -47,13 +47,15 @@ def dataset_list(request: HttpRequest, slug: str) -> HttpResponse:
                 return redirect("dataset", dataset_id=made.pk)
             except DomainError as error:
                 desk.show_refusal(form, error)
+    page = desk.pages(request, selectors.of_project(user, project))
     context = {
         "project": project,
         "tab": "datasets",
         "form": form,
         "preview": _preview(request, project, form),
         "missing": desk.missing_queues("default"),
-        "page": desk.pages(request, selectors.of_project(user, project)),
+        "page": page,
+        "moving": any(item.state in LIVE for item in page),
     }
     return render(request, "frontend/datasets.html", context, status=status)
 

@@ -43,6 +43,7 @@ def project_imports(request: HttpRequest, slug: str) -> HttpResponse:
                 return redirect("import-detail", import_id=started.pk)
             except DomainError as error:
                 desk.show_refusal(form, error, {"file": "upload"})
+    page = desk.pages(request, selectors.of_project(user, project))
     context = {
         "project": project,
         "tab": "imports",
@@ -51,7 +52,8 @@ def project_imports(request: HttpRequest, slug: str) -> HttpResponse:
         "hub_open": hub,
         "max_bytes": settings.MAX_UPLOAD_BYTES,
         "missing": desk.missing_queues("default"),
-        "page": desk.pages(request, selectors.of_project(user, project)),
+        "page": page,
+        "moving": any(item.state in LIVE for item in page),
     }
     return render(request, "frontend/project_imports.html", context, status=status)
 

@@ -16,13 +16,12 @@ from frontend.plotly_csp import style_ids
 from frontend.plots import curves
 from frontend.run_state import model_card, stage_progress, stages, tiles
 from frontend.snippets import model_snippets
+from frontend.views.runs import LIVE
 from training import rules
 from training.engine import catalog
 from training.models import Run
 from training.selectors import runs as selectors
 from training.services import runs
-
-LIVE = {Run.State.QUEUED, Run.State.RUNNING, Run.State.CANCELLING}
 
 
 @desk.page

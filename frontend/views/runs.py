@@ -16,8 +16,11 @@ from frontend import desk
 from frontend.forms.run_form import DEFAULT_PRESET, RunForm
 from frontend.snippets import run_snippets
 from training.engine import catalog
+from training.models import Run
 from training.selectors import runs as selectors
 from training.services import runs
+
+LIVE = {Run.State.QUEUED, Run.State.RUNNING, Run.State.CANCELLING}
 
 
 @desk.page
@@ -26,10 +29,12 @@ def run_list(request: HttpRequest, slug: str) -> HttpResponse:
     user = desk.person(request)
     project = desk.managed(request, slug)
     rows = selectors.of_project(user, project).select_related("dataset__project", "created_by")
+    page = desk.pages(request, rows)
     context = {
         "project": project,
         "tab": "runs",
-        "page": desk.pages(request, rows),
+        "page": page,
+        "moving": any(run.state in LIVE for run in page),
         "has_dataset": _frozen(request, project).exists(),
         "missing": desk.missing_queues("gpu"),
     }
