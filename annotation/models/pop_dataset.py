@@ -5,7 +5,7 @@ from django.db import models
 
 
 class PopDataset(models.Model):
-    """A frozen PoP dataset: rows (strong preference, weak preference) with a SHA-256 over canonical JSON lines.
+    """A frozen PoP dataset: rows (strong preference, weak preference), hashed over canonical JSON lines.
 
     Its files lie in storage under `folder`: `preferences.parquet`, `rows.parquet`, `manifest.json`.
     """
