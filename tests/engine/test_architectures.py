@@ -39,8 +39,13 @@ KNOWN = [
 
 
 def build(config: Any) -> Any:
+    """A model whose logits are large enough for caps and scales to show."""
     torch.manual_seed(0)
-    return AutoModelForCausalLM.from_config(config).eval()
+    model = AutoModelForCausalLM.from_config(config).eval()
+    with torch.no_grad():
+        for one in model.parameters():
+            one.mul_(8)
+    return model
 
 
 @pytest.mark.parametrize("config", KNOWN, ids=lambda config: config.model_type)
@@ -58,8 +63,5 @@ def test_known_heads_are_read_like_the_model_reads_them(config: Any) -> None:
 
 def test_a_head_that_scales_its_logits_is_refused() -> None:
     model = build(CohereConfig(**SIZES, logit_scale=0.1))
-    with torch.no_grad():
-        for one in model.parameters():
-            one.mul_(8)
     with pytest.raises(ModelError, match="transforms its logits"):
         check_head(model)

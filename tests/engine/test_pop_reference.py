@@ -147,10 +147,11 @@ def test_the_target_gets_no_gradient(tmp_path: Path) -> None:
     assert all(one.grad is None for one in setting.trainer.target.average.values())
 
 
-def test_a_preference_paired_twice_counts_twice(tmp_path: Path) -> None:
+def test_a_preference_paired_again_counts_again_with_its_new_partner(tmp_path: Path) -> None:
     setting = World(tmp_path, max_margin=MAX_MARGIN)
     setting.set_apart()
-    setting.rows = [*setting.rows, setting.rows[0]]
+    crossed = {"strong": setting.rows[0]["strong"], "weak": setting.rows[2]["weak"]}
+    setting.rows = [crossed, *setting.rows]
     expected = plain_loss(
         setting.policy, setting.target, setting.reference, setting.run.encoded, setting.rows
     )

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +68,30 @@ def test_killed_twice_and_resumed_ends_with_the_same_bits(tmp_path: Path) -> Non
         assert process.stdout is not None
         process.stdout.close()
     assert_same(whole, broken)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel's notice of a parent's death is Linux's")
+def test_an_engine_whose_supervisor_dies_stops_with_a_checkpoint(tmp_path: Path) -> None:
+    folder = world.run_dir(tmp_path, world.rows(200), training=LONG)
+    command = [sys.executable, "-m", "training.engine", "train", str(folder)]
+    program = f"import subprocess; subprocess.run({command!r})"
+    with (tmp_path / "log.txt").open("w") as log:
+        parent = subprocess.Popen(
+            [sys.executable, "-c", program],
+            cwd=world.ROOT,
+            env={**os.environ, "POP_SUPERVISED": "1", "OMP_NUM_THREADS": "1"},
+            stdout=log,
+            stderr=log,
+            text=True,
+        )
+    world.wait_until(world.reached(folder, 2), parent)
+    parent.kill()
+    parent.wait(60)
+    deadline = time.monotonic() + 60
+    while not world.told(folder, "cancelled"):
+        assert time.monotonic() < deadline, (tmp_path / "log.txt").read_text()
+    assert world.told(folder, "cancelled")[0].data["checkpoint"] is True
+    assert checkpoints.last(folder / "checkpoints") is not None
 
 
 class Interrupting(EventWriter):
