@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import random
+import time
 from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar
@@ -38,7 +40,7 @@ def exact(deed: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(deed)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
-        for _ in range(TRIES):
+        for number in range(1, TRIES + 1):
             try:
                 with transaction.atomic():
                     return deed(*args, **kwargs)
@@ -48,6 +50,8 @@ def exact(deed: Callable[P, R]) -> Callable[P, R]:
                 if connection.in_atomic_block or not _is_passing(error):
                     raise
                 logger.warning("%s is tried again: %s", deed.__name__, error)
+                # Let the survivor have its lock first, or the two meet again.
+                time.sleep(random.uniform(0.01, 0.05) * number)  # noqa: S311 - only to part them
         raise Unavailable("busy", "Too many people are at this at once. Please try again.")
 
     return run

@@ -85,7 +85,8 @@ def test_deadlock_is_resolved_by_a_second_try(cast: Cast, caplog: pytest.LogCapt
 
     with ThreadPoolExecutor(2) as threads:
         tries = sorted(threads.map(lock, [(one, other), (other, one)]))
-    assert tries == [1, 2]
+    assert tries[0] == 1
+    assert 2 <= tries[1] <= TRIES
     assert "tried again: deadlock detected" in caplog.text
 
 
