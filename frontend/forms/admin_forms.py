@@ -93,7 +93,7 @@ class FreezeForm(forms.Form):
         required=False,
         min_value=1,
         max_value=1000,
-        help_text="Empty: k for iterative projects, no limit for random ones.",
+        help_text="The surest ones are kept. Empty: all of them.",
     )
     min_confidence = forms.FloatField(
         label="Lowest confidence",

@@ -10,6 +10,8 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from annotation.models import PopDataset, PreferenceImport
+from frontend.run_state import STAGES
+from training.models import Run
 
 register = template.Library()
 
@@ -114,3 +116,14 @@ def ticks(text: str) -> SafeString:
         "{}",
         ((format_html("<code>{}</code>", part) if index % 2 else part,) for index, part in enumerate(parts)),
     )
+
+
+@register.filter
+def run_title(run: Run) -> str:
+    """A run's name as its heading; one without a name goes by its number."""
+    return run.name or f"Run {run.number}"
+
+
+@register.filter
+def stage_title(stage: str) -> str:
+    return STAGES.get(stage, stage)
