@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
 from types import MappingProxyType
 from typing import Any, cast
+from urllib.parse import urlencode, urlsplit
 
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Page, Paginator
 from django.http import HttpRequest, HttpResponseBase
+from django.urls import reverse
 from django.utils import timezone
+from django_htmx.http import HttpResponseClientRedirect
 
 from annotation import rules
 from annotation.errors import DomainError, Invalid
@@ -23,8 +27,20 @@ View = Callable[..., HttpResponseBase]
 
 
 def page(view: View) -> View:
-    """For signed-in people. What a service refuses, `refusals` answers: 404 unknown, 403 not allowed."""
-    return login_required(view)
+    """For signed-in people. What a service refuses, `refusals` answers: 404 unknown, 403 not allowed.
+
+    A fragment asked for after the session has ended sends the whole page to the sign-in form and back.
+    """
+    guarded = login_required(view)
+
+    @wraps(view)
+    def entered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if "HX-Request" in request.headers and not request.user.is_authenticated:
+            onward = urlsplit(request.headers.get("HX-Current-URL", "/")).path
+            return HttpResponseClientRedirect(f"{reverse('login')}?{urlencode({'next': onward})}")
+        return guarded(request, *args, **kwargs)
+
+    return entered
 
 
 def person(request: HttpRequest) -> User:

@@ -167,3 +167,20 @@ def test_the_page_of_an_import_follows_it(manager: Page, live_server: LiveServer
     expect(manager.locator("#import .badge").first).to_have_text("Running")
     type(found).objects.filter(pk=found.pk).update(state="done")
     expect(manager.locator("#import .badge").first).to_have_text("Done", timeout=15_000)
+
+
+def test_a_double_click_freezes_once(manager: Page, live_server: LiveServer, desk: Desk) -> None:
+    manager.goto(live_server.url + reverse("datasets", args=[desk.project.slug]))
+    manager.get_by_role("button", name="Freeze").dblclick()
+    manager.wait_for_url("**/datasets/*/")
+    assert desk.project.datasets.count() == 2
+
+
+def test_a_session_that_ends_while_a_page_is_open_leads_to_the_sign_in_form(
+    manager: Page, live_server: LiveServer, desk: Desk
+) -> None:
+    run = make_run(desk.dataset, state="running", slot="a/0", stage="train")
+    manager.goto(live_server.url + reverse("run", args=[run.pk]))
+    manager.context.clear_cookies()
+    manager.wait_for_url("**/login/?next=*", timeout=15_000)
+    expect(manager.get_by_role("heading", name="Sign in")).to_be_visible()

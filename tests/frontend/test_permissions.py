@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from django.db import transaction
@@ -154,3 +155,11 @@ def test_another_projects_things_do_not_exist_below_ones_own(desk: Desk) -> None
     desk.invite.refresh_from_db()
     assert desk.invite.revoked_at is None
     assert desk.member.pk
+
+
+def test_a_fragment_asked_for_after_signing_out_leads_to_the_sign_in_form_and_back(desk: Desk) -> None:
+    url = reverse("run", args=[desk.run.pk])
+    asked = {"HX-Request": "true", "HX-Current-URL": f"http://testserver{url}?page=2"}
+    answer = Client().get(reverse("run-live", args=[desk.run.pk]), headers=asked)
+    assert answer["HX-Redirect"] == f"{reverse('login')}?next={quote(url, safe='')}"
+    assert not answer.content
