@@ -179,7 +179,7 @@ PRESETS: dict[str, Preset] = {
                     "learning_rate": 5e-4,
                     "rows_per_step": 16,
                     "micro_batch": 16,
-                    "max_length": 512,
+                    "max_length": 384,
                     "save_steps": 25,
                 },
             },
