@@ -11,8 +11,8 @@ from tests import world
 from tests.faults.runner import Runner
 from tests.live import LiveStack
 
-pytestmark = [pytest.mark.slow, pytest.mark.database]
-LONG = world.spec(epochs=60)  # some hundreds of steps: long enough to be caught in the middle
+pytestmark = [pytest.mark.slow]
+LONG = world.spec(epochs=200)  # some hundreds of steps: long enough to be caught in the middle
 
 
 @pytest.fixture(scope="module")

@@ -103,17 +103,17 @@ def test_a_database_that_breaks_its_connections_does_not_stop_a_run(
     bare_stack: LiveStack, runner: Runner
 ) -> None:
     worker = bare_stack.start_worker()
-    run = runner.launch(LONG)
+    run = runner.launch(world.spec(epochs=300))
     runner.wait_for_event(run, "metrics")
     cut = (
         "select count(pg_terminate_backend(pid)) from pg_stat_activity "
         "where datname = current_database() and pid <> pg_backend_pid()"
     )
-    engine = runner.engine(run)
-    assert engine is not None
+    broken = 0
     for times in range(2, 6):
-        assert bare_stack.sql(cut)[0][0] > 0
-        runner.wait_for_event(run, "checkpoint", times)
+        broken += bare_stack.sql(cut)[0][0]
+        runner.wait_for_event(run, "checkpoint", 5 * times)
     runner.wait(run, "finished")
+    assert broken >= 4
     assert len(runner.started_from(run)) == 1
     bare_stack.end(worker)
