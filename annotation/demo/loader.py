@@ -39,6 +39,7 @@ def _make(admin: User, at: datetime) -> Project:
         guidelines=(HERE / "guidelines.md").read_text(encoding="utf-8"),
         strategy="iterative",
         k=K,
+        holdout_percent=20,  # of so few, a tenth would evaluate on nine
         by=admin,
         at=at,
     )

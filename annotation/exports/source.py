@@ -80,6 +80,14 @@ class _Texts:
         self.starts = array("Q")
 
     def __enter__(self) -> _Texts:
+        try:
+            self._copy()
+        except BaseException:  # storage has lost a file: __exit__ will not be called
+            self.file.close()
+            raise
+        return self
+
+    def _copy(self) -> None:
         wanted: set[bytes] = set()
         for row in table(self.source, ROWS, ["strong_id", "weak_id"]):
             wanted.update((bytes.fromhex(row["strong_id"]), bytes.fromhex(row["weak_id"])))
@@ -90,7 +98,6 @@ class _Texts:
             self.starts.append(self.file.tell())
             self.file.write(json.dumps([item[name] for name in TEXTS], ensure_ascii=False).encode())
         self.starts.append(self.file.tell())
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.file.close()

@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils.text import slugify
 
-from annotation import rules
+from annotation import rules, transitions
 from annotation.errors import Conflict, Invalid
 from annotation.models import Membership, Pool, Project, Role, Split, User
 from annotation.models.project import DEFAULT_QUESTION
@@ -117,10 +117,13 @@ def archive(*, project: Project, by: User, at: datetime) -> Project:
 def _move(project: Project, by: User, at: datetime, *, to: Project.State, verb: str) -> Project:
     """Moving to the state it is in changes nothing and is no error: a second click is harmless."""
     rules.check_manage(by, project)
-    moved = Project.objects.filter(pk=project.pk).exclude(state=to).update(state=to)
-    if moved:
+    sources = [state for state, targets in transitions.PROJECT.items() if to in targets]
+    if Project.objects.filter(pk=project.pk, state__in=sources).update(state=to):
         audit.record(by=by, at=at, verb=verb, project=project, target=project.slug)
-    return Project.objects.get(pk=project.pk)
+    fresh = Project.objects.get(pk=project.pk)
+    if fresh.state != to:
+        transitions.check_move("project", fresh.state, to)
+    return fresh
 
 
 def _check_still_free(project: Project, fields: Any) -> None:

@@ -91,6 +91,13 @@ def test_pausing_twice_leaves_one_trace(cast: Cast, at: datetime) -> None:
     assert verbs == ["project.reopened", "project.archived", "project.paused"]
 
 
+def test_an_archived_project_is_not_paused_but_reopened(cast: Cast, at: datetime) -> None:
+    projects.archive(project=cast.project, by=cast.admin, at=at)
+    with pytest.raises(Conflict, match="archived"):
+        projects.pause(project=cast.project, by=cast.admin, at=at)
+    assert projects.reopen(project=cast.project, by=cast.admin, at=at).state == "open"
+
+
 def test_annotators_manage_nothing_and_outsiders_see_nothing(cast: Cast, at: datetime) -> None:
     for person, refusal in ((cast.ann_one, NotAllowed), (cast.outsider, NotFound)):
         for deed in (projects.pause, projects.reopen, projects.archive, projects.update):

@@ -97,6 +97,18 @@ def test_long_texts_are_shortened_and_shown_whole_on_demand(labelling: Labelling
     expect(buttons.first).to_have_attribute("aria-expanded", "false")
 
 
+def test_of_a_long_conversation_the_latest_turn_is_in_sight(labelling: Labelling) -> None:
+    turns = [{"role": ("user", "assistant")[i % 2], "content": f"Turn {i}.\n\n" * 6} for i in range(5)]
+    Preference.objects.update(prompt=turns)
+    labelling.open()
+    labelling.look()
+    prompt = labelling.page.locator(".text--prompt .text__body").first
+    box, latest = prompt.bounding_box(), prompt.locator(".turn p").last.bounding_box()
+    assert box
+    assert latest
+    assert box["y"] <= latest["y"] < box["y"] + box["height"]
+
+
 def test_on_a_phone_nothing_is_cut_off_and_the_answers_stay_in_reach(labelling: Labelling) -> None:
     labelling.page.set_viewport_size({"width": 390, "height": 844})
     labelling.open()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.metadata
 import tomllib
+from pathlib import Path
 from typing import Any
 
 from packaging.requirements import Requirement
@@ -13,6 +15,7 @@ from tests.contracts import tree
 
 PROJECT: dict[str, Any] = tomllib.loads((tree.ROOT / "pyproject.toml").read_text())["project"]
 # Brought by torch's CUDA wheels only, which pin each of them exactly.
+OURS = {"annotation", "config", "frontend", "training"}
 TORCHS_OWN = ("nvidia-", "cuda-", "triton")
 
 
@@ -55,6 +58,31 @@ def test_constraints_are_what_an_install_brings() -> None:
     installed = closure()
     assert {name: version for name, version in installed.items() if pinned().get(name) != version} == {}
     assert sorted(pinned().keys() - installed.keys()) == []
+
+
+def test_what_runs_imports_nothing_that_only_the_tests_install() -> None:
+    """`make run` installs no test tools: a module it needs from them would only fail on a fresh machine."""
+    declared = [*PROJECT["dependencies"], *extra("web")]
+    names = {canonicalize_name(Requirement(line).name) for line in declared}
+    owners = importlib.metadata.packages_distributions()
+    foreign: dict[str, str] = {}
+    for room in ("annotation", "config", "frontend", "training"):
+        for file in (tree.ROOT / room).rglob("*.py"):
+            for module in imported(file):
+                if module in owners and not names & {canonicalize_name(one) for one in owners[module]}:
+                    foreign[module] = str(file.relative_to(tree.ROOT))
+    assert foreign.keys() - OURS == set(), foreign
+
+
+def imported(file: Path) -> set[str]:
+    """Top-level names of the modules a file imports."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module.partition(".")[0])
+    return found
 
 
 def test_every_requirement_says_why_it_is_there() -> None:

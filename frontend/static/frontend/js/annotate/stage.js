@@ -118,6 +118,8 @@ export class Stage {
       const long = box.scrollHeight > box.clientHeight * SLACK;
       box.classList.toggle("is-clamped", long);
       button.hidden = !long;
+      // Of a conversation the latest turn matters most: it is the one that was answered.
+      if (long && box.dataset.clamp === "end") box.scrollTop = box.scrollHeight;
     }
     for (const code of this.root.querySelectorAll(".prose pre, .prose table")) {
       if (code.scrollWidth > code.clientWidth) code.tabIndex = 0; // so that the keyboard can scroll it
@@ -127,6 +129,7 @@ export class Stage {
   #expand(box, open) {
     const button = box.nextElementSibling;
     box.classList.toggle("is-clamped", !open);
+    if (!open && box.dataset.clamp === "end") box.scrollTop = box.scrollHeight;
     button.setAttribute("aria-expanded", String(open));
     button.querySelector("[data-expand-words]").textContent = open ? "Show less" : "Show all";
   }
