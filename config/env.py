@@ -11,11 +11,10 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 _env = environ.FileAwareEnv()
 
 
-def read_dotenv() -> None:
-    """Load `.env` beside manage.py, when there is one; real environment variables win."""
-    dotenv = BASE_DIR / ".env"
-    if dotenv.is_file():
-        _env.read_env(str(dotenv))
+def read_dotenv(file: Path) -> None:
+    """Load a file of settings, when there is one; real environment variables win."""
+    if file.is_file():
+        _env.read_env(str(file))
 
 
 def text(name: str, default: str) -> str:

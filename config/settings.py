@@ -14,7 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from config import env
 
 django_stubs_ext.monkeypatch()
-env.read_dotenv()
+env.read_dotenv(env.path("POP_DOTENV", env.BASE_DIR / ".env"))
 # No library may send usage data, whoever imports it.
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("DO_NOT_TRACK", "1")

@@ -20,6 +20,7 @@ from pathlib import Path
 from tests import services
 
 ROOT = Path(__file__).resolve().parent.parent
+SETTINGS = ("POP_", "DJANGO_", "CELERY_", "DATABASE_")
 INTERRUPTED, NO_TESTS_COLLECTED = {2, -signal.SIGINT}, 5
 
 
@@ -47,12 +48,15 @@ def phases(folder: Path) -> list[Phase]:
 
 
 def environment(phase: Phase, folder: Path) -> dict[str, str]:
-    """The tests' own settings: neither `.env` nor `var/` of the person who runs them is touched."""
+    """The tests' own settings: neither the settings nor the data of the person who runs them are touched.
+
+    CELERY_BROKER_URL must stay unset: Celery would prefer it to the brokers that tests make for themselves.
+    """
+    outside = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
     given = {
         "DATABASE_URL": phase.database,
         "POP_VAR_DIR": str(folder / "var"),
-        "POP_ENV": "embedded",
-        "CELERY_BROKER_URL": "filesystem://",
+        "POP_DOTENV": str(folder / "none.env"),
         "DATABASE_URL_TEST": services.POSTGRES_URL,
         "REDIS_URL_TEST": services.REDIS_URL,
         "CHROMIUM": services.CHROMIUM,
@@ -60,7 +64,7 @@ def environment(phase: Phase, folder: Path) -> dict[str, str]:
         "TOKENIZERS_PARALLELISM": "false",
         "OMP_NUM_THREADS": "1",
     }
-    return {**os.environ, **given}
+    return {**outside, **given}
 
 
 def run(phase: Phase, folder: Path, extra: list[str]) -> None:
