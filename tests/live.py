@@ -91,10 +91,11 @@ class LiveStack:
             return cursor.fetchall() if cursor.description else []
 
     def start(self, name: str, command: list[str], **env: str) -> subprocess.Popen[bytes]:
-        """Start a process in a session of its own, its output in `logs/<name>.log`."""
+        """Start a process in a session of its own, logging to `logs/<name>.log`. It ends with the tests."""
+        tether = [PYTHON, "-m", "frontend.launcher.tether", str(os.getpid())]
         with (self.logs / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
-                command,
+                [*tether, *command],
                 cwd=ROOT,
                 env={**self.env, **env},
                 stdout=log,
