@@ -37,8 +37,14 @@ def test_accuracies_count_ties_as_wrong() -> None:
     assert found["pair_accuracy"]["accuracy"] == pytest.approx(3 / 5)
     assert found["pair_accuracy"]["n"] == 5
     assert found["pop_accuracy"]["accuracy"] == pytest.approx(2 / 4)
-    low, high = found["pair_accuracy"]["interval"]
-    assert low < 3 / 5 < high
+    # Wilson by hand: (p + z²/2n ± z·√(p(1−p)/n + z²/4n²)) / (1 + z²/n), p = .6, n = 5, z = 1.96.
+    assert found["pair_accuracy"]["interval"] == pytest.approx([0.2307, 0.8824], abs=1e-4)
+
+
+def test_nine_of_nine_is_not_certainty() -> None:
+    low, high = results(heldout([1.0] * 9, [1.0] * 9, []))["pair_accuracy"]["interval"]
+    assert low == pytest.approx(9 / (9 + 1.959964**2), abs=1e-4)  # Wilson at p = 1: n / (n + z²)
+    assert high == pytest.approx(1)
 
 
 def test_correlations_use_scored_preferences_only() -> None:

@@ -53,7 +53,7 @@ def model_card(
         f"- Optimizer steps: {steps}",
         f"- Code: {record['commit'] or 'not a git checkout'}",
         "",
-        "## Evaluation (held-out split, 95% bootstrap intervals)",
+        "## Evaluation (held-out split, 95% intervals)",
         "",
         *_results(results),
         "",

@@ -15,5 +15,5 @@ def evaluate(heldout: HeldOut) -> dict[str, Any]:
     """
     if not len(heldout.margin):
         return {"skipped": NO_HELDOUT}
-    found = share(heldout.margin > 0, heldout.seed)
+    found = share(heldout.margin > 0)
     return {"n": found["n"], "accuracy": found["value"], "interval": found["interval"]}

@@ -11,10 +11,10 @@ def evaluate(heldout: HeldOut) -> dict[str, Any]:
     """Share of held-out comparisons whose stronger side has the larger βΔ; a tie counts as wrong.
 
     Returns:
-        {"accuracy", "interval", "n"}. The bootstrap draws comparisons as if they were independent.
+        {"accuracy", "interval", "n"}. The interval takes comparisons as independent.
     """
     if not len(heldout.rows):
         return {"skipped": "The dataset has no held-out comparisons that fit the model's length."}
     stronger, weaker = heldout.margin[heldout.rows[:, 0]], heldout.margin[heldout.rows[:, 1]]
-    found = share(stronger > weaker, heldout.seed)
+    found = share(stronger > weaker)
     return {"n": found["n"], "accuracy": found["value"], "interval": found["interval"]}
