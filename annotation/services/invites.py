@@ -54,6 +54,11 @@ def revoke(*, invite: Invite, by: User, at: datetime) -> Invite:
     return Invite.objects.get(pk=invite.pk)
 
 
+def revoke_made_by(*, user: User, project: Project, at: datetime) -> int:
+    """Revoke the open invites of somebody who manages the project no longer; how many there were."""
+    return Invite.objects.filter(project=project, created_by=user, revoked_at=None).update(revoked_at=at)
+
+
 def find(secret: str, at: datetime) -> Invite:
     """The invite behind a secret that can still be used.
 
@@ -99,7 +104,7 @@ def _digest(secret: str) -> str:
 
 
 def _by_secret(secret: str) -> Invite:
-    invite = Invite.objects.select_related("project").filter(digest=_digest(secret)).first()
+    invite = Invite.objects.select_related("project", "created_by").filter(digest=_digest(secret)).first()
     if invite is None:
         raise NotFound("invite_unknown", "This invite link is not valid. Ask for a new one.")
     return invite
@@ -112,4 +117,7 @@ def _why_dead(invite: Invite, at: datetime) -> str:
         return "This invite has expired. Ask for a new one."
     if invite.uses >= invite.max_uses:
         return "This invite has been used up. Ask for a new one."
+    # Or an admin who was removed or stepped down would come back by a link made before.
+    if not rules.can_manage(invite.created_by, invite.project):
+        return "Whoever made this invite no longer manages the project. Ask for a new one."
     return ""

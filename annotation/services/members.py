@@ -9,7 +9,7 @@ from django.db import transaction
 from annotation import rules
 from annotation.errors import Conflict, Invalid, NotAllowed, NotFound
 from annotation.models import Membership, Project, Role, User
-from annotation.services import assignments, audit
+from annotation.services import assignments, audit, invites
 
 
 @transaction.atomic
@@ -35,6 +35,8 @@ def set_role(*, project: Project, user: User, role: str, by: User, at: datetime)
     member, _ = Membership.objects.update_or_create(
         project=project, user=user, defaults={"role": role}, create_defaults={"role": role, "joined_at": at}
     )
+    if not rules.can_manage(user, project):
+        invites.revoke_made_by(user=user, project=project, at=at)
     audit.record(
         by=by, at=at, verb="member.role_set", project=project, target=user.username, details={"role": role}
     )
@@ -54,6 +56,8 @@ def remove(*, project: Project, user: User, by: User, at: datetime) -> None:
     _check_not_last_owner(user, members)
     assignments.release(project=project, by=user, at=at)
     members[user.pk].delete()
+    if not rules.can_manage(user, project):
+        invites.revoke_made_by(user=user, project=project, at=at)
     audit.record(by=by, at=at, verb="member.removed", project=project, target=user.username)
 
 

@@ -111,3 +111,29 @@ def test_ensuring_an_account_never_changes_one_that_is_there(cast: Cast) -> None
     assert again.pk == made.pk
     assert again.can_create_projects
     assert again.check_password("first password")
+
+
+@pytest.mark.parametrize("deed", ["removed", "demoted", "deactivated"])
+def test_who_no_longer_manages_comes_back_by_no_invite_of_their_own(
+    cast: Cast, at: datetime, deed: str
+) -> None:
+    _, secret = invites.create(project=cast.project, role="admin", by=cast.admin, at=at, max_uses=9)
+    if deed == "removed":
+        members.remove(project=cast.project, user=cast.admin, by=cast.owner, at=at)
+    elif deed == "demoted":
+        members.set_role(project=cast.project, user=cast.admin, role="annotator", by=cast.owner, at=at)
+    else:
+        User.objects.filter(pk=cast.admin.pk).update(is_active=False)
+    with pytest.raises(NotFound, match="invite"):
+        invites.accept(secret=secret, by=cast.outsider, at=at)
+    with pytest.raises(NotFound, match="invite"):
+        accounts.register(secret=secret, username="friend", password="quite a long one", at=at)
+    assert not Membership.objects.filter(project=cast.project, user=cast.outsider).exists()
+    # Shown as what they are, where managers look.
+    assert (Invite.objects.get().revoked_at is None) == (deed == "deactivated")
+
+
+def test_invites_of_others_outlive_a_removed_member(cast: Cast, at: datetime) -> None:
+    _, secret = invites.create(project=cast.project, role="annotator", by=cast.owner, at=at)
+    members.remove(project=cast.project, user=cast.admin, by=cast.owner, at=at)
+    assert invites.accept(secret=secret, by=cast.outsider, at=at).role == "annotator"
