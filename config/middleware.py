@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.template.defaultfilters import filesizeformat
+
+IMPORTS = re.compile(r"^/(api/v1/)?projects/[^/]+/imports/$")
 
 
 class UploadLimitMiddleware:
@@ -18,10 +21,11 @@ class UploadLimitMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         declared = request.META.get("CONTENT_LENGTH") or "0"
-        size = int(declared) if declared.isdigit() else 0
-        if size <= settings.MAX_UPLOAD_BYTES:
+        size = int(declared) if declared.isascii() and declared.isdigit() else 0
+        most = _limit(request)
+        if size <= most:
             return self.get_response(request)
-        limit = filesizeformat(settings.MAX_UPLOAD_BYTES)
+        limit = filesizeformat(most)
         message = (
             f"This upload is {filesizeformat(size)}; the limit is {limit}. "
             "Nothing was stored. Split the file, or raise POP_MAX_UPLOAD_MB."
@@ -29,3 +33,11 @@ class UploadLimitMiddleware:
         if request.path.startswith("/api/"):
             return JsonResponse({"code": "upload_too_large", "detail": message}, status=413)
         return render(request, "frontend/upload_too_large.html", {"message": message}, status=413)
+
+
+def _limit(request: HttpRequest) -> int:
+    """Files are imported in two places. Elsewhere a form is small, and nobody may fill the disk with one."""
+    is_form = request.META.get("CONTENT_TYPE", "").lower().startswith("multipart/")
+    if not is_form or IMPORTS.search(request.path_info):
+        return int(settings.MAX_UPLOAD_BYTES)
+    return int(min(settings.MAX_UPLOAD_BYTES, settings.DATA_UPLOAD_MAX_MEMORY_SIZE))

@@ -78,10 +78,11 @@ INSTALLED_APPS = [
     "frontend",
 ]
 MIDDLEWARE = [
-    "config.middleware.UploadLimitMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    # Its refusal has headers of safety too, and nothing before it reads a body.
+    "config.middleware.UploadLimitMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -65,7 +66,7 @@ def _is_path(base: str) -> bool:
 
 
 def _check_path(base: str) -> None:
-    path = Path(base).expanduser()
+    path = _expanded(base)
     folder = _home(path) if path.is_absolute() else None
     if folder is None:
         allowed = ", ".join(map(str, settings.MODEL_DIRS)) or "none"
@@ -74,13 +75,23 @@ def _check_path(base: str) -> None:
             "Put it there, or add its folder to POP_MODEL_DIRS."
         )
     # The folder may exist on the workers only; where it is here, a typing error shows at once.
-    if folder.is_dir() and not (path / "config.json").is_file():
+    if folder.is_dir() and not os.path.isfile(path / "config.json"):  # noqa: PTH113 - False for any path
         raise _bad_base(f"There is no model in {base}: it has no config.json.")
+
+
+def _expanded(base: str) -> Path:
+    try:
+        return Path(base).expanduser()
+    except RuntimeError:  # ~somebody, who has no account here
+        return Path(base)
 
 
 def _home(path: Path) -> Path | None:
     """The model folder that holds the path once symbolic links are followed."""
-    real = path.resolve()
+    try:
+        real = path.resolve()
+    except (OSError, RuntimeError, ValueError):  # links in a circle, a NUL
+        return None
     return next((folder for folder in settings.MODEL_DIRS if real.is_relative_to(folder.resolve())), None)
 
 

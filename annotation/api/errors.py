@@ -49,6 +49,9 @@ def handle(exc: Exception, context: dict[str, Any]) -> Response | None:
         )
     if isinstance(exc, RequestDataTooBig):
         exc = TooLarge("The body is over the limit.")
+    if isinstance(exc, RecursionError):
+        logger.warning("A body was nested too deeply to be read.", exc_info=True)
+        exc = exceptions.ParseError("The JSON is nested too deeply.")
     if isinstance(exc, OperationalError):
         logger.exception("The database did not answer.")
         busy = {"code": "database_busy", "detail": "The database is busy or away. Try again in a moment."}

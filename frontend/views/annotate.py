@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
@@ -32,17 +32,18 @@ REASONS = (
     "I do not read this language well enough",
     "A text is disturbing; I would rather skip it",
 )
+Id = Annotated[int, Field(ge=1, le=2**63 - 1)]  # no database can be asked for more
 
 
 class Ask(BaseModel):
     """`exclude`: the assignments the browser already holds or is sending."""
 
     model_config = ConfigDict(extra="forbid")
-    exclude: list[int] = Field(default_factory=list, max_length=20)
+    exclude: list[Id] = Field(default_factory=list, max_length=20)
 
 
 class Answer(Ask):
-    assignment: int
+    assignment: Id
     verdict: str = Field(max_length=20)
     key: UUID
     reason: str = Field(default="", max_length=500)
@@ -54,7 +55,7 @@ class Answer(Ask):
 
 class Beat(BaseModel):
     model_config = ConfigDict(extra="forbid")
-    assignments: list[int] = Field(max_length=20)
+    assignments: list[Id] = Field(max_length=20)
 
 
 class Nothing(BaseModel):

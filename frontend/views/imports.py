@@ -8,27 +8,35 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods, require_safe
 
 from annotation.errors import DomainError
-from annotation.models import PreferenceImport, Split
+from annotation.models import PreferenceImport, Project, Split
 from annotation.selectors import imports as selectors
 from annotation.selectors import preferences as preference_selectors
 from annotation.services import imports
 from frontend import desk
 from frontend.forms.admin_forms import HubForm, UploadForm
 
+FORMULAS = tuple("=+-@\t\r")
 LIVE = {PreferenceImport.State.QUEUED, PreferenceImport.State.RUNNING}
 
 
+@csrf_exempt  # `_imports` is protected: looking for its token in a form means to store the whole upload
 @desk.page
+def project_imports(request: HttpRequest, slug: str) -> HttpResponseBase:
+    """The list, and the two ways to start another. Who may not import is turned away unread."""
+    return _imports(request, desk.managed(request, slug))
+
+
+@csrf_protect
 @require_http_methods(["GET", "POST"])
-def project_imports(request: HttpRequest, slug: str) -> HttpResponse:
-    """The list, and the two ways to start another: a file, or a dataset on the Hub."""
+def _imports(request: HttpRequest, project: Project) -> HttpResponse:
     user = desk.person(request)
-    project = desk.managed(request, slug)
     hub = request.POST.get("kind") == "hub"
     upload_form = UploadForm(*_bound(request, wanted=not hub))
     hub_form = HubForm(*_bound(request, wanted=hub)[:1])
@@ -133,4 +141,4 @@ def _csv(rows: Iterator[tuple[int, str, str]]) -> Iterator[str]:
     yield writer.writerow(("line", "reason", "excerpt"))
     for line, reason, excerpt in rows:
         # A cell that starts like a formula would be run by a spreadsheet.
-        yield writer.writerow((line, reason, f"'{excerpt}" if excerpt[:1] in "=+-@\t\r" else excerpt))
+        yield writer.writerow((line, reason, f"'{excerpt}" if excerpt.startswith(FORMULAS) else excerpt))

@@ -157,3 +157,17 @@ def test_undo_and_release(client_one: Client, project: Project) -> None:
     assert post(client_one, project, "undo", {}).status_code == 409
     reply(client_one, project, "release", {})
     assert not Assignment.objects.filter(state="leased").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        ("heartbeat", {"assignments": [2**70]}),
+        ("next", {"exclude": [2**70]}),
+        ("answer", {"assignment": 2**70, "verdict": "first", "key": str(uuid.UUID(int=1))}),
+    ],
+)
+def test_a_number_no_database_can_hold_is_refused_in_words(
+    client_one: Client, project: Project, name: str, body: dict[str, Any]
+) -> None:
+    assert post(client_one, project, name, body).status_code == 422

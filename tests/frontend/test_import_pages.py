@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.files.uploadhandler import MemoryFileUploadHandler
 from django.test import Client
 from django.urls import reverse
 
@@ -52,6 +53,36 @@ def test_a_spreadsheet_does_not_run_what_stood_in_a_rejected_row(owner_client: C
     found = bring(cast, b'=cmd|"/c calc"\n')
     csv = b"".join(owner_client.get(reverse("import-rejections", args=[found.pk]))).decode()
     assert ",\"'=cmd" in csv
+
+
+def test_an_empty_cell_stays_empty(owner_client: Client, desk: Desk) -> None:
+    desk.done_import.rejections.update(excerpt="")
+    csv = b"".join(owner_client.get(reverse("import-rejections", args=[desk.done_import.pk]))).decode()
+    assert "'" not in csv
+
+
+class Watching(MemoryFileUploadHandler):
+    """Notes that a file of a request is being received."""
+
+    received: ClassVar[list[str]] = []
+
+    def new_file(self, *args: Any, **kwargs: Any) -> None:
+        self.received.append("a file")
+        super().new_file(*args, **kwargs)
+
+
+@pytest.mark.parametrize("who", ["nobody", "outsider", "ann_one"])
+def test_a_file_of_somebody_who_may_not_import_is_not_even_received(
+    cast: Cast, settings: Any, who: str
+) -> None:
+    settings.FILE_UPLOAD_HANDLERS = [f"{__name__}.Watching"]
+    Watching.received.clear()
+    client = Client(enforce_csrf_checks=True)
+    client.cookies["csrftoken"] = "x" * 32  # made up: so that Django looks for the token in the form
+    if who != "nobody":
+        client.force_login(getattr(cast, who))
+    assert upload(client, cast).status_code == {"nobody": 302, "outsider": 404, "ann_one": 403}[who]
+    assert not Watching.received
 
 
 @pytest.mark.parametrize(("name", "data"), [("set.exe", b"x"), ("empty.jsonl", b"")])

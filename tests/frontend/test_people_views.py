@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.conf import settings
@@ -105,6 +105,22 @@ def test_an_upload_over_the_limit_is_refused_with_a_page(ann_one: User) -> None:
     assert response.status_code == 413
     assert b"This file is too large" in response.content
     assert b"Nothing was stored" in response.content
+    assert "default-src 'none'" in response.headers["Content-Security-Policy"]
+
+
+def test_only_imports_take_large_files() -> None:
+    """Anybody could fill the disk by posting files to the sign-in form: Django stores what it is sent."""
+    kind = "multipart/form-data; boundary=x"
+    length = str(settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1)
+    large: dict[str, Any] = {"content_type": kind, "CONTENT_LENGTH": length}
+    assert Client().post(reverse("login"), b"x", **large).status_code == 413
+    assert Client().post("/api/v1/projects/", b"x", **large).status_code == 413
+    assert Client().post("/api/v1/projects/1/imports/", b"x", **large).status_code != 413
+    assert Client().post(reverse("project-imports", args=["any"]), b"x", **large).status_code != 413
+
+
+def test_a_length_that_is_no_number_is_no_error_of_the_server() -> None:
+    assert Client().get(reverse("login"), CONTENT_LENGTH="\xb2").status_code == 200
 
 
 def test_a_refusal_is_a_page_for_people_and_json_for_scripts() -> None:

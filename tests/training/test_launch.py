@@ -162,3 +162,13 @@ def test_runs_are_numbered_in_their_own_project(cast: Cast, launch: Launch) -> N
     assert run is not None
     with pytest.raises(NotFound):
         runs.cancel(run=run, by=cast.outsider, at=NOW)
+
+
+@pytest.mark.parametrize(
+    "base", ["~nobody-of-this-name/model", "{models}/" + "x" * 400, "/a\0b", "{models}/loop/model"]
+)
+def test_a_path_no_system_can_follow_is_refused_in_words(launch: Launch, tmp_path: Path, base: str) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    with override_settings(MODEL_DIRS=[tmp_path]), pytest.raises(Invalid) as refusal:
+        launch(spec={"model": {"base": base.format(models=tmp_path)}})
+    assert refusal.value.fields.keys() == {"model.base"}

@@ -108,3 +108,11 @@ def test_either_spelling_of_a_url_answers_without_a_redirect(cast: Cast) -> None
     assert client.get("/api/v1/me").json() == client.get("/api/v1/me/").json()
     base = f"/api/v1/projects/{cast.project.slug}"
     assert client.post(f"{base}/pause/").status_code == client.post(f"{base}/pause").status_code == 200
+
+
+@pytest.mark.parametrize("depth", [2_000, 200_000])
+@pytest.mark.parametrize("around", ["%s", '{"name": "x", "guidelines": %s}'])
+def test_json_nested_too_deeply_is_400_in_words(cast: Cast, depth: int, around: str) -> None:
+    body = around % ("[" * depth + "]" * depth)
+    answer = signed_in(cast.owner).post("/api/v1/projects/", body, content_type="application/json")
+    assert (answer.status_code, answer.json()["code"]) == (400, "malformed")
