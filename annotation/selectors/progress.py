@@ -6,13 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from django.db.models import Count, Max, Q, QuerySet
+from django.db.models import Count, Max, Min, Q, QuerySet
 
 from annotation import rules, sampling
 from annotation.models import Anchor, Label, Pool, Project, Split, User
 from annotation.sampling import Plan, random
 
 HOUR = timedelta(hours=1)
+SHORTEST_PACE = timedelta(minutes=5)  # a pace is not told from a shorter time
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,12 @@ class Totals:
 
 
 @dataclass(frozen=True)
+class _LastHour:
+    labels: int
+    since: datetime | None
+
+
+@dataclass(frozen=True)
 class Progress:
     """`rows_train` and `rows_heldout` count comparisons with a winner: each is a row a dataset may hold."""
 
@@ -75,7 +82,11 @@ def of_project(user: User, project: Project, at: datetime) -> Progress:
     manages = rules.check_view(user, project) in rules.MANAGERS
     pools = {pool.split: pool for pool in Pool.objects.filter(project=project)}
     totals = _totals(project, pools)
-    last_hour = _current(project).filter(created_at__gt=at - HOUR, created_at__lte=at).count()
+    last_hour = _LastHour(
+        **_current(project)
+        .filter(created_at__gt=at - HOUR, created_at__lte=at)
+        .aggregate(labels=Count("pk"), since=Min("created_at"))
+    )
     decided = sum(pool.decided for pool in pools.values())
     undecided = sum(pool.undecided for pool in pools.values())
     return Progress(
@@ -87,8 +98,8 @@ def of_project(user: User, project: Project, at: datetime) -> Progress:
         rows_heldout=pools[Split.HELDOUT].decided,
         target_rows=sum(_target(project, pool) for pool in pools.values()),
         labels_expected=totals.labels_expected,
-        labels_last_hour=last_hour,
-        eta_seconds=_eta(totals, last_hour),
+        labels_last_hour=last_hour.labels,
+        eta_seconds=_eta(totals, last_hour, at),
         anchors=_anchors(pools[Split.TRAIN]),
         per_annotator=_per_annotator(project, at) if manages else [],
     )
@@ -159,11 +170,12 @@ def _target(project: Project, pool: Pool) -> int:
     return random.target(pool.size, project.k)
 
 
-def _eta(totals: Totals, last_hour: int) -> float | None:
-    """Seconds left at the pace of the last hour; None when nobody labelled."""
-    if not last_hour:
+def _eta(totals: Totals, last_hour: _LastHour, at: datetime) -> float | None:
+    """Seconds left at the pace since the first label of the last hour; None when nobody labelled."""
+    if last_hour.since is None:
         return None
-    return max(0, totals.labels_expected - totals.labels) * HOUR.total_seconds() / last_hour
+    took = max(at - last_hour.since, SHORTEST_PACE)
+    return max(0, totals.labels_expected - totals.labels) * took.total_seconds() / last_hour.labels
 
 
 def _anchors(pool: Pool) -> AnchorCounts:

@@ -15,13 +15,13 @@ LOOKED_AT = 16  # candidates read in one go by the full scan
 
 
 def claim_next(*, member: Membership, pools: list[int], at: datetime) -> Assignment | None:
-    """The first waiting comparison past the member's cursor, pool by pool so that an index answers.
+    """The first waiting comparison past the member's cursor, asked pool by pool so that an index answers.
 
     Raises:
         Again: another tab of this person answered it or took it back at this moment.
     """
-    for pool in pools:
-        ahead = _waiting(pool, member).filter(queue_position__gt=member.queue_cursor)
+    for pool in _longest_waiting(member, pools):
+        ahead = _ahead(pool, member)
         # Somebody at work on the first one is passed by; the full scan comes back to it.
         found = ahead.select_for_update(skip_locked=True, no_key=True, of=("self",)).first()
         if found:
@@ -66,6 +66,21 @@ def remember(*, member: Membership, comparison: Comparison) -> None:
 
 def pools_of(member: Membership) -> list[int]:
     return list(Pool.objects.filter(project=member.project_id).order_by("pk").values_list("pk", flat=True))
+
+
+def _longest_waiting(member: Membership, pools: list[int]) -> list[int]:
+    """The pools with something ahead of the member, the one that has waited longest first.
+
+    A fixed order would let the cursor pass the other pool's comparisons: with several labels a comparison,
+    held-out ones would be decided only when all the training is.
+    """
+    first = {pool: _ahead(pool, member).values_list("queue_position", flat=True).first() for pool in pools}
+    ahead = {pool: position for pool, position in first.items() if position is not None}
+    return sorted(ahead, key=ahead.__getitem__)
+
+
+def _ahead(pool: int, member: Membership) -> QuerySet[Comparison]:
+    return _waiting(pool, member).filter(queue_position__gt=member.queue_cursor)
 
 
 def _waiting(pool: int, member: Membership) -> QuerySet[Comparison]:

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from annotation.errors import NotFound
-from annotation.models import Assignment, Comparison, Project
+from annotation.models import Assignment, Comparison, Project, Split
 from annotation.services import assignments
 from tests.annotation import invariants
 from tests.annotation.playing import answer, label_everything
@@ -165,3 +165,20 @@ def test_superuser_labels_as_a_member(cast: Cast) -> None:
     assert assignment
     answer(assignment)
     invariants.check(cast.project)
+
+
+@pytest.mark.parametrize("strategy", ["random", "iterative"])
+def test_held_out_comparisons_wait_no_longer_than_others(cast: Cast, strategy: str) -> None:
+    Project.objects.filter(pk=cast.project.pk).update(strategy=strategy, labels_per_comparison=2)
+    add_preferences(cast.project, 20)
+    add_preferences(cast.project, 10, split=Split.HELDOUT)
+    for person in (cast.ann_one, cast.ann_two):
+        for second in range(12):
+            at = NOW + timedelta(seconds=second)
+            held = assignments.next_for(project=cast.project, by=person, at=at)
+            assert held
+            answer(held, at)
+    drawn = Comparison.objects.filter(pool__project=cast.project)
+    assert drawn.count() == 12
+    assert drawn.filter(state=Comparison.State.OPEN).count() == 0
+    assert drawn.filter(pool__split=Split.HELDOUT).count() == 4

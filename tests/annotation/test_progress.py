@@ -32,7 +32,23 @@ def test_progress_counts_what_was_labelled(cast: Cast) -> None:
     assert seen.rows_train + seen.rows_heldout == 11
     assert (seen.rows_heldout > 0, seen.target_rows) == (True, 30)
     assert (seen.labels_expected, seen.labels_last_hour) == (31, 12)
-    assert seen.eta_seconds == pytest.approx((31 - 12) * 3600 / 12)
+    assert seen.eta_seconds == pytest.approx((31 - 12) * 12 * 60 / 12)
+
+
+@pytest.mark.parametrize(
+    ("passed", "pace"),
+    [
+        (timedelta(seconds=4), timedelta(minutes=5)),  # too short to tell a pace from
+        (timedelta(minutes=20), timedelta(minutes=20) / 5),
+        (timedelta(minutes=62), timedelta(minutes=59) / 2),  # only two are of the last hour
+    ],
+)
+def test_time_left_goes_by_the_time_people_worked(cast: Cast, passed: timedelta, pace: timedelta) -> None:
+    add_preferences(cast.project, 10)
+    _label(cast, 5)
+    seen = progress.of_project(cast.owner, cast.project, NOW + passed)
+    left = seen.labels_expected - seen.labels
+    assert seen.eta_seconds == pytest.approx(left * pace.total_seconds())
 
 
 def test_pace_is_that_of_the_last_hour(cast: Cast) -> None:
