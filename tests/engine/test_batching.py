@@ -138,7 +138,17 @@ def test_a_tokenizer_without_a_template_gets_a_plain_one() -> None:
     one = encode_all(tokenizer, [preference("hello")], 64)[0]
     assert tokenizer.chat_template == PLAIN_TEMPLATE
     assert one is not None
-    assert tokenizer.decode(one.chosen) == "User: hello\n\nAssistant: yes<|end|>"
+    assert tokenizer.decode(one.chosen[: one.prompt_length]) == "User: hello\n\nAssistant:"
+    assert tokenizer.decode(one.chosen[one.prompt_length :]) == " yes<|end|>"
+
+
+def test_the_plain_template_asks_as_it_was_trained() -> None:
+    tokenizer = tiny.tokenizer(["Assistant: yes yes yes", "a yes"], 300)  # " yes" is one token here
+    tokenizer.chat_template = None
+    one = encode_all(tokenizer, [preference("hello", "yes")], 64)[0]
+    asked = tokenizer.apply_chat_template([{"role": "user", "content": "hello"}], add_generation_prompt=True)
+    assert one is not None
+    assert one.chosen[: one.prompt_length].tolist() == asked["input_ids"]
 
 
 def test_the_tiny_tokenizer_is_the_same_every_time_and_loses_nothing() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors import SafetensorError
 
 from tests.engine import world
 from training.engine import catalog, cli
@@ -139,6 +140,7 @@ def test_two_engines_never_share_a_folder(tmp_path: Path, capsys: pytest.Capture
         (MemoryError(), "out_of_memory"),
         (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), "out_of_memory"),
         (OSError(28, "No space left on device"), "disk_full"),
+        (SafetensorError("I/O error: No space left on device (os error 28)"), "disk_full"),
         (KeyError("x"), "crash"),
     ],
 )

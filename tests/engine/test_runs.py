@@ -186,8 +186,8 @@ def test_positions_the_model_lacks_are_told(tmp_path: Path) -> None:
 
 def test_rows_that_do_not_fit_are_left_out_and_told(tmp_path: Path) -> None:
     long = world.row(1, 2)
-    long["weak"]["prompt"] = "far too long " * 20
-    folder = world.run_dir(tmp_path, [*world.rows(8), long])
+    long["weak"]["prompt"] = "far too long " * 80
+    folder = world.run_dir(tmp_path, [*world.rows(8), long], training={"max_length": 100})
     runner.train(world.open_run(folder))
     (warning,) = world.told(folder, "warning")
     assert warning.data["code"] == "rows_dropped"

@@ -84,6 +84,7 @@ def _pretrained(name: str, revision: str | None, dtype: torch.dtype) -> tuple[An
         tokenizer.pad_token = tokenizer.eos_token
     if tokenizer.pad_token is None:
         raise ModelError(f"The tokenizer of {name} has neither a padding nor an end token.")
+    _savable_generation(model)
     return model, tokenizer
 
 
@@ -100,8 +101,22 @@ def _load(loader: Any, name: str, revision: str | None, **options: Any) -> Any:
 
 
 def _without_dropout(model: Any) -> Any:
-    """Policy and reference must be the same function at step 0."""
+    """Policy and reference must be the same function at step 0.
+
+    Attention takes its dropout from a number on the module (`attention_dropout`), not from a Dropout module.
+    """
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
+        for name, value in vars(module).items():
+            if "dropout" in name and isinstance(value, float):
+                setattr(module, name, 0.0)
     return model
+
+
+def _savable_generation(model: Any) -> None:
+    """Some published models name a temperature without do_sample, which transformers then refuses to save."""
+    try:
+        model.generation_config.validate(strict=True)
+    except ValueError:
+        model.generation_config.do_sample = True

@@ -128,7 +128,8 @@ def explain(error: Exception) -> tuple[str, str]:
             "Lower micro_batch or max_length, switch gradient checkpointing on, or use LoRA. "
             "The last checkpoint is kept."
         )
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+    full = isinstance(error, OSError) and error.errno == errno.ENOSPC
+    if full or os.strerror(errno.ENOSPC).lower() in str(error).lower():  # safetensors has its own error
         return "disk_full", "Free space on the worker's disk and resume: the last whole checkpoint is kept."
     return "crash", "The log has the traceback. The run can be resumed from its last checkpoint."
 

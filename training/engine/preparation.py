@@ -14,12 +14,12 @@ from training.engine import base, catalog, checkpoints, reference, runrecord, sf
 from training.engine.encoding import encode_all
 from training.engine.errors import DatasetError, SpecError
 from training.engine.logps import Scorer, check_head
+from training.engine.notices import tell_encoding
 from training.engine.progress import Progress
 from training.engine.records import PopData
 from training.engine.run import Run, score, write_json
 from training.engine.spec import RunSpec
 
-SHOWN_DROPPED = 5
 THREADS_FROM = 256  # hidden size
 
 
@@ -145,8 +145,7 @@ def training_rows(run: Run) -> list[dict[str, int]]:
             else "",
         )
     kept = [row for row in rows if all(run.encoded[place] is not None for place in row.values())]
-    if len(kept) < len(rows):
-        _warn_dropped(run, len(rows) - len(kept))
+    tell_encoding(run, dropped=len(rows) - len(kept))
     if not kept:
         raise DatasetError(
             f"Every prompt is longer than {run.spec.training.max_length} tokens.",
@@ -158,24 +157,22 @@ def training_rows(run: Run) -> list[dict[str, int]]:
 
 
 def _check_scores(run: Run, rows: list[dict[str, int]], title: str) -> None:
-    lacking = sum(run.data.preferences[row["strong"]].score_margin is None for row in rows)
+    margins = [run.data.preferences[row["strong"]].score_margin for row in rows]
+    lacking = margins.count(None)
     if lacking:
         raise DatasetError(
             f"{title} needs scores, and {lacking} of {len(rows)} training preferences have none.",
             code="scores_missing",
             hint="Import score_chosen and score_rejected, or choose a method without scores.",
         )
-
-
-def _warn_dropped(run: Run, count: int) -> None:
-    lost = [one.id for one, got in zip(run.data.preferences, run.encoded, strict=True) if got is None]
-    run.events.write(
-        "warning",
-        code="rows_dropped",
-        message=f"{count} training rows are left out: their prompt alone fills "
-        f"{run.spec.training.max_length} tokens ({len(lost)} preferences, among them "
-        f"{', '.join(lost[:SHOWN_DROPPED])}).",
-    )
+    against = sum(margin is not None and margin < 0 for margin in margins)
+    if against:
+        run.events.write(
+            "warning",
+            code="score_margin_negative",
+            message=f"{against} of {len(rows)} training preferences have a rejected response that scores "
+            f"higher than the chosen one: {title} trains against them.",
+        )
 
 
 def _warm_up(run: Run) -> None:

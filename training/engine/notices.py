@@ -1,0 +1,42 @@
+"""What a person should know about how their preferences became tokens."""
+
+from __future__ import annotations
+
+from training.engine.encoding import Encoded
+from training.engine.run import Run
+
+SHOWN = 5
+
+DROPPED = (
+    "{count} training rows are left out: their prompt alone fills max_length "
+    "({lost} preferences, among them {ids})."
+)
+UNSEEN = "{count} of {total} held-out preferences are not evaluated: their prompt alone fills max_length."
+CUT = "{count} of {total} preferences have a response whose end is cut off at max_length."
+REWRITTEN = (
+    "{count} of {total} preferences: the chat template renders the prompt differently once it is answered. "
+    "There the model is trained on another context than it is asked with; what differs counts as part of the "
+    "answer."
+)
+
+
+def tell_encoding(run: Run, *, dropped: int) -> None:
+    """Warn of what was left out, cut or rendered in two ways.
+
+    Args:
+        dropped: training rows that were left out.
+    """
+    encoded: list[Encoded] = [one for one in run.encoded if one is not None]
+    lost = [one.id for one, got in zip(run.data.preferences, run.encoded, strict=True) if got is None]
+    heldout = run.data.preferences_of("heldout")
+    unseen = sum(run.encoded[place] is None for place in heldout)
+    cut = sum(one.cut for one in encoded)
+    rewritten = sum(one.rewritten for one in encoded)
+    for code, count, message in (
+        ("rows_dropped", dropped, DROPPED.format(count=dropped, lost=len(lost), ids=", ".join(lost[:SHOWN]))),
+        ("heldout_dropped", unseen, UNSEEN.format(count=unseen, total=len(heldout))),
+        ("responses_cut", cut, CUT.format(count=cut, total=len(encoded))),
+        ("prompt_rewritten", rewritten, REWRITTEN.format(count=rewritten, total=len(encoded))),
+    ):
+        if count:
+            run.events.write("warning", code=code, message=message)
