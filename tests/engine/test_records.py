@@ -117,6 +117,26 @@ def test_flat_and_nested_rows_with_texts_and_messages_mean_the_same(tmp_path: Pa
     assert data.preferences[0].score_margin == 3.0
 
 
+def test_responses_may_repeat_the_prompt(tmp_path: Path) -> None:
+    plain = world.row(1, 2)
+    whole = json.loads(json.dumps(plain))
+    for side in ("chosen", "rejected"):
+        asked = {"role": "user", "content": plain["strong"]["prompt"]}
+        whole["strong"][side] = [asked, {"role": "assistant", "content": plain["strong"][side]}]
+    data = records.load(write(tmp_path / "rows.jsonl", plain, whole))
+    assert len(data.preferences) == 2
+    assert [one["role"] for one in data.preferences[0].chosen] == ["assistant"]
+
+
+def test_a_preference_that_comes_again_with_scores_keeps_them(tmp_path: Path) -> None:
+    bare = world.row(1, 2)
+    for name in ("score_chosen", "score_rejected"):
+        del bare["strong"][name]
+    data = records.load(write(tmp_path / "rows.jsonl", bare, world.row(1, 3)))
+    assert len(data.preferences) == 3
+    assert data.preferences[0].score_margin == 3.0
+
+
 def test_the_hash_of_a_jsonl_file_is_that_of_its_bytes(tmp_path: Path) -> None:
     file = write(tmp_path / "rows.jsonl", world.row(1, 2))
     assert records.load(file).sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
@@ -141,6 +161,14 @@ def test_plain_preferences_make_no_rows(tmp_path: Path) -> None:
         ('{"prompt": "x", "chosen": "b", "rejected": "a", "split": "test"}\n', "split must be one of"),
         ('{"prompt": "x", "chosen": "b", "rejected": "a", "score_chosen": "7"}\n', "finite number"),
         ('{"prompt": "x", "chosen": "b", "rejected": "a", "score_chosen": NaN}\n', "finite number"),
+        (
+            '{"prompt": "x", "chosen": "b", "rejected": "a", "score_chosen": 1' + "0" * 400 + "}\n",
+            "too large",
+        ),
+        (
+            '{"prompt": "x", "chosen": [{"role": "user", "content": "y"}], "rejected": "a"}\n',
+            "not by the assis",
+        ),
     ],
 )
 def test_a_bad_line_is_refused_with_its_number(tmp_path: Path, line: str, reason: str) -> None:

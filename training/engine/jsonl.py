@@ -2,8 +2,9 @@
 
 A line is a PoP row: `strong_prompt`, `strong_chosen`, `strong_rejected` and the same with `weak_`, or
 `strong` and `weak` objects with prompt, chosen, rejected; or a plain preference, which makes no row.
-Texts and message lists are both taken. Optional: `split`, `confidence`, score_chosen and score_rejected.
-A preference is known by its content, so one that appears in many rows is kept once.
+Texts and message lists are both taken; message lists of responses may repeat the prompt. Optional: `split`,
+`confidence`, score_chosen and score_rejected. A preference is known by its content, so one that appears in
+many rows is kept once, with the first scores that any of them gives.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,21 +31,24 @@ class _Pool:
     places: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def add(self, parts: dict[str, Any], split: str) -> int:
+        prompt = _messages(parts["prompt"], "user")
         content = {
-            "prompt": _messages(parts["prompt"], "user"),
-            "chosen": _messages(parts["chosen"], "assistant"),
-            "rejected": _messages(parts["rejected"], "assistant"),
+            "prompt": prompt,
+            "chosen": _answer(prompt, parts["chosen"]),
+            "rejected": _answer(prompt, parts["rejected"]),
         }
         if content["chosen"] == content["rejected"]:
             raise ValueError("chosen and rejected are the same")
         key = hashlib.sha256(canonical_line(content).rstrip()).hexdigest()
-        if (key, split) not in self.places:
-            self.places[key, split] = len(self.preferences)
-            scores = [_number(parts.get(name), name) for name in SCORES]
-            self.preferences.append(
-                Preference(key, split, content["prompt"], content["chosen"], content["rejected"], *scores)
+        chosen, rejected = (_number(parts.get(name), name) for name in SCORES)
+        place = self.places.setdefault((key, split), len(self.preferences))
+        if place == len(self.preferences):
+            self.preferences.append(Preference(key, split, prompt, content["chosen"], content["rejected"]))
+        if self.preferences[place].score_margin is None:
+            self.preferences[place] = replace(
+                self.preferences[place], score_chosen=chosen, score_rejected=rejected
             )
-        return self.places[key, split]
+        return place
 
 
 def read_jsonl(file: Path) -> PopData:
@@ -61,7 +65,7 @@ def read_jsonl(file: Path) -> PopData:
                 continue
             try:
                 rows.extend(_read_line(json.loads(line), pool))
-            except (ValueError, TypeError, KeyError) as error:
+            except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
                 raise DatasetError(
                     f"{file.name}, line {number}: {_reason(error)}.",
                     hint="A line needs strong and weak (or prompt, chosen, rejected), as text or messages.",
@@ -119,6 +123,15 @@ def _messages(value: Any, role: str) -> Messages:
     if not any(one["content"].strip() for one in value):
         raise ValueError(f"the {role} side is empty")
     return [{"role": str(one.get("role", role)), "content": one["content"]} for one in value]
+
+
+def _answer(prompt: Messages, value: Any) -> Messages:
+    """A response's messages; a whole conversation loses the prompt that it begins with."""
+    messages = _messages(value, "assistant")
+    answer = messages[len(prompt) :] if messages[: len(prompt)] == prompt else messages
+    if not answer or answer[0]["role"] != "assistant":
+        raise ValueError("a response begins with another conversation than the prompt, not by the assistant")
+    return answer
 
 
 def _number(value: Any, name: str) -> float | None:
