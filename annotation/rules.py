@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 MANAGERS = frozenset({Role.OWNER, Role.ADMIN})
 MOST_LIVE = 3  # leases one person may hold in a project: one shown, one fetched ahead, one taken back
+MOST_TAKEN_BACK = 10  # leases one person may come to hold by taking answers back one after the other
 
 
 def role_of(user: Person, project: Project) -> str | None:

@@ -21,6 +21,8 @@ os.environ.setdefault("DO_NOT_TRACK", "1")
 
 BASE_DIR = env.BASE_DIR
 VAR_DIR = env.path("POP_VAR_DIR", BASE_DIR / "var")
+# Texts, scores, password hashes: other accounts of a shared machine have no business here.
+VAR_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
 PRODUCTION = env.text("POP_ENV", "embedded") == "production"
 DEBUG = env.flag("POP_DEBUG", False)
 HTTPS = env.flag("POP_HTTPS", PRODUCTION)
@@ -117,7 +119,6 @@ DATABASES = {
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USING_SQLITE = "sqlite" in str(DATABASES["default"]["ENGINE"])
 if USING_SQLITE:
-    VAR_DIR.mkdir(parents=True, exist_ok=True)
     DATABASES["default"]["OPTIONS"] = {
         "timeout": 30,  # seconds a writer waits for the one before it
         "transaction_mode": "IMMEDIATE",

@@ -8,7 +8,7 @@ from datetime import datetime
 from annotation import rules
 from annotation.errors import NotFound
 from annotation.models import Assignment, Membership, Project, Role, User
-from annotation.services import draws, leases, waiting
+from annotation.services import audit, draws, leases, waiting
 from annotation.services.transactions import Again, exact
 
 TAKEN_BACK_ON_THE_WAY = 20
@@ -60,9 +60,14 @@ def _drawn(member: Membership, pools: list[int], at: datetime) -> Assignment | N
 def _locked_member(project: Project, by: User, at: datetime) -> Membership:
     """The person's membership, locked: two tabs of one person cannot both take a last lease."""
     if by.is_superuser:
-        Membership.objects.get_or_create(
+        _, new = Membership.objects.get_or_create(
             project=project, user=by, defaults={"role": Role.ANNOTATOR, "joined_at": at}
         )
+        if new:
+            details = {"role": Role.ANNOTATOR.value}
+            audit.record(
+                by=by, at=at, verb="member.role_set", project=project, target=by.username, details=details
+            )
     rows = Membership.objects.select_for_update(no_key=True, of=("self",)).select_related("project", "user")
     member = rows.filter(project=project, user=by).first()
     if member is None:

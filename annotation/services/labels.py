@@ -79,7 +79,7 @@ def undo_last(*, project: Project, by: User, at: datetime) -> Assignment:
 
     Raises:
         NotFound: not a member.
-        Conflict: nothing to undo, or the project is archived.
+        Conflict: nothing to undo, too much of it taken back already, or the project is archived.
     """
     rules.check_annotate(by, project)
     return _undo_last(project, by, at)
@@ -111,6 +111,7 @@ def _undo_last(project: Project, by: User, at: datetime) -> Assignment:
     label = _latest(project, by)
     pool, comparison, assignment = _locked(label.assignment)
     _check_archived(assignment.project)
+    _check_hands_free(project, by, at)
     if not Label.objects.filter(pk=label.pk, is_current=True).update(is_current=False):
         raise Conflict("undone_already", "This answer was taken back already.")
     _record(label, Kind.UNDONE, at, old=label.verdict)
@@ -165,6 +166,12 @@ def _locked(assignment: Assignment) -> tuple[Pool, Comparison, Assignment]:
 def _check_archived(project: Project) -> None:
     if project.state == Project.State.ARCHIVED:
         raise Conflict("project_archived", "The project is archived: its answers can no longer change.")
+
+
+def _check_hands_free(project: Project, by: User, at: datetime) -> None:
+    """Or somebody could answer a whole project, take all of it back, and keep it from everybody else."""
+    if leases.live(project, by, at).count() >= rules.MOST_TAKEN_BACK:
+        raise Conflict("hold_limit", "Please answer the comparisons you took back first.")
 
 
 def _take_place_again(comparison: Comparison) -> None:

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from annotation.errors import NotFound
-from annotation.models import Assignment, Comparison, Project, Split
+from annotation.models import Assignment, AuditEntry, Comparison, Project, Split
 from annotation.services import assignments
 from tests.annotation import invariants
 from tests.annotation.playing import answer, label_everything
@@ -182,3 +182,5 @@ def test_held_out_comparisons_wait_no_longer_than_others(cast: Cast, strategy: s
     assert drawn.count() == 12
     assert drawn.filter(state=Comparison.State.OPEN).count() == 0
     assert drawn.filter(pool__split=Split.HELDOUT).count() == 4
+    entry = AuditEntry.objects.get(project=cast.project)
+    assert (entry.actor, entry.verb, entry.details) == (root, "member.role_set", {"role": "annotator"})

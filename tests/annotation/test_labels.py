@@ -5,6 +5,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from annotation import rules
 from annotation.errors import Conflict, Invalid, LeaseLost, NotFound
 from annotation.models import Assignment, Label, LabelEvent, Pool, Project
 from annotation.services import assignments, labels, projects
@@ -204,6 +205,18 @@ def test_undo_goes_back_one_answer_at_a_time(cast: Cast) -> None:
         labels.undo_last(project=cast.project, by=cast.ann_one, at=LATER).comparison_id for _ in range(3)
     ]
     assert undone == given[:3]
+    invariants.check(cast.project)
+
+
+def test_nobody_keeps_a_project_by_taking_everything_back(cast: Cast) -> None:
+    add_preferences(cast.project, 8)
+    label_everything(cast.project, [cast.ann_one])
+    with pytest.raises(Conflict) as refused:
+        for _ in range(Label.objects.count()):
+            labels.undo_last(project=cast.project, by=cast.ann_one, at=LATER)
+    assert refused.value.code == "hold_limit"
+    live = Assignment.objects.filter(annotator=cast.ann_one, state="leased")
+    assert live.count() == rules.MOST_TAKEN_BACK
     invariants.check(cast.project)
 
 

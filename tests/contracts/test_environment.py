@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 from tests.contracts import tree
 
@@ -65,3 +69,15 @@ def test_settings_come_from_one_module() -> None:
         )
     }
     assert found == set()
+
+
+def test_a_new_data_folder_is_closed_to_other_accounts_of_the_machine(tmp_path: Path) -> None:
+    folder = tmp_path / "var"
+    env = {**os.environ, "POP_VAR_DIR": str(folder)}
+    old = os.umask(0o022)
+    try:
+        subprocess.run([sys.executable, "-c", "import config.settings"], cwd=tree.ROOT, env=env, check=True)
+    finally:
+        os.umask(old)
+    assert folder.stat().st_mode & 0o077 == 0
+    assert (folder / "secret_key").stat().st_mode & 0o077 == 0
