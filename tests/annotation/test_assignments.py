@@ -165,6 +165,8 @@ def test_superuser_labels_as_a_member(cast: Cast) -> None:
     assert assignment
     answer(assignment)
     invariants.check(cast.project)
+    entry = AuditEntry.objects.get(project=cast.project)
+    assert (entry.actor, entry.verb, entry.details) == (root, "member.role_set", {"role": "annotator"})
 
 
 @pytest.mark.parametrize("strategy", ["random", "iterative"])
@@ -182,5 +184,3 @@ def test_held_out_comparisons_wait_no_longer_than_others(cast: Cast, strategy: s
     assert drawn.count() == 12
     assert drawn.filter(state=Comparison.State.OPEN).count() == 0
     assert drawn.filter(pool__split=Split.HELDOUT).count() == 4
-    entry = AuditEntry.objects.get(project=cast.project)
-    assert (entry.actor, entry.verb, entry.details) == (root, "member.role_set", {"role": "annotator"})

@@ -211,9 +211,11 @@ def test_undo_goes_back_one_answer_at_a_time(cast: Cast) -> None:
 def test_nobody_keeps_a_project_by_taking_everything_back(cast: Cast) -> None:
     add_preferences(cast.project, 8)
     label_everything(cast.project, [cast.ann_one])
+    for _ in range(rules.MOST_TAKEN_BACK):
+        labels.undo_last(project=cast.project, by=cast.ann_one, at=LATER)
+    assert Label.objects.filter(is_current=True).exists()
     with pytest.raises(Conflict) as refused:
-        for _ in range(Label.objects.count()):
-            labels.undo_last(project=cast.project, by=cast.ann_one, at=LATER)
+        labels.undo_last(project=cast.project, by=cast.ann_one, at=LATER)
     assert refused.value.code == "hold_limit"
     live = Assignment.objects.filter(annotator=cast.ann_one, state="leased")
     assert live.count() == rules.MOST_TAKEN_BACK
