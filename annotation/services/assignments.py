@@ -64,9 +64,9 @@ def _locked_member(project: Project, by: User, at: datetime) -> Membership:
             project=project, user=by, defaults={"role": Role.ANNOTATOR, "joined_at": at}
         )
         if new:
-            details = {"role": Role.ANNOTATOR.value}
+            role: dict[str, object] = {"role": Role.ANNOTATOR.value}
             audit.record(
-                by=by, at=at, verb="member.role_set", project=project, target=by.username, details=details
+                by=by, at=at, verb="member.role_set", project=project, target=by.username, details=role
             )
     rows = Membership.objects.select_for_update(no_key=True, of=("self",)).select_related("project", "user")
     member = rows.filter(project=project, user=by).first()

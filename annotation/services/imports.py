@@ -13,7 +13,7 @@ from typing import BinaryIO, cast
 from django.conf import settings
 from django.core.files import File
 from django.db import DatabaseError, transaction
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 
 from annotation import imports as readers
@@ -29,6 +29,11 @@ BATCH = 500  # rows in one transaction
 PATIENCE = 10.0  # seconds after which a smaller batch is stored
 STALE = timedelta(minutes=2)  # without a heartbeat for so long, another worker may take over
 RING_AFTER = timedelta(seconds=20)
+ATTEMPTS = 5  # a file that ends its worker, by its memory for one, must not do so for ever
+DEADLY = (
+    f"{ATTEMPTS} workers began this import and none came to its end: perhaps its rows need more memory than "
+    "there is. Split the file, or look into the workers' logs."
+)
 State = PreferenceImport.State
 logger = logging.getLogger(__name__)
 
@@ -100,9 +105,12 @@ def run(import_id: int) -> None:
     """Import, if the row can be claimed. Running it again, or after a crash, imports nothing twice."""
     now = timezone.now()
     claimable = PreferenceImport.objects.filter(Q(state=State.QUEUED) | _stale(now), pk=import_id)
-    if not claimable.update(state=State.RUNNING, heartbeat_at=now, error=""):
+    if not claimable.update(state=State.RUNNING, heartbeat_at=now, error="", attempts=F("attempts") + 1):
         return
     job = import_batches.begin(import_id)
+    if job.attempts > ATTEMPTS:
+        import_batches.finish(job, DEADLY)
+        return
     try:
         with _opened(job) as stream:
             rows = _rows(job, stream)

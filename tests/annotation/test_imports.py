@@ -247,3 +247,15 @@ def test_the_bell_is_rung_again_for_what_waits(cast: Cast) -> None:
     PreferenceImport.objects.filter(pk=alive.pk).update(state="running", heartbeat_at=now)
     assert imports.ring_waiting(now) == 2
     assert fresh.state == "queued"
+
+
+@pytest.mark.parametrize(("begun", "end"), [(imports.ATTEMPTS - 1, "done"), (imports.ATTEMPTS, "failed")])
+def test_a_file_that_ends_every_worker_is_given_up(cast: Cast, begun: int, end: str) -> None:
+    job = upload(cast, lines(3))
+    old = timezone.now() - imports.STALE - timedelta(seconds=1)
+    PreferenceImport.objects.update(state="running", heartbeat_at=old, attempts=begun)
+    imports.run(job.pk)
+    job.refresh_from_db()
+    assert (job.state, job.attempts) == (end, begun + 1)
+    assert (imports.DEADLY in job.error) == (end == "failed")
+    assert imports.ring_waiting(timezone.now() + timedelta(hours=1)) == 0
