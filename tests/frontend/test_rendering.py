@@ -71,9 +71,9 @@ def test_broken_characters_are_replaced_and_shown() -> None:
 @pytest.mark.parametrize("part", ["*", "[", "> ", "- ", "`", "![a](", "**a ", "_a_*", "<", "&amp;", "[a](b"])
 def test_a_text_made_to_be_slow_is_not(part: str) -> None:
     text = part * (rendering.MARKDOWN_LIMIT // len(part))
-    began = time.perf_counter()
+    began = time.process_time()
     rendering.markdown(text)
-    assert time.perf_counter() - began < SECONDS
+    assert time.process_time() - began < SECONDS
 
 
 def test_a_text_beyond_the_limit_is_shown_as_it_was_written() -> None:
