@@ -18,6 +18,7 @@ class FreezePreview:
     training: int
     heldout: int
     preferences: int
+    left_out: int  # decided, but not sure enough or more than so many a strong side
 
     @property
     def rows(self) -> int:
@@ -29,12 +30,13 @@ def of_project(
 ) -> FreezePreview:
     """The same choice of rows as the freeze makes: decided, sure enough, at most so many a strong side."""
     rules.check_manage(user, project)
-    pools = dict(Pool.objects.filter(project=project).values_list("split", "size"))
+    pools = Pool.objects.filter(project=project).aggregate(size=Sum("size"), decided=Sum("decided"))
     counted = {
         split: _rows(project, split, max_rows_per_strong, min_confidence)
         for split in (Split.TRAIN, Split.HELDOUT)
     }
-    return FreezePreview(counted[Split.TRAIN], counted[Split.HELDOUT], sum(pools.values()))
+    training, heldout = counted[Split.TRAIN], counted[Split.HELDOUT]
+    return FreezePreview(training, heldout, pools["size"], pools["decided"] - training - heldout)
 
 
 def _rows(project: Project, split: str, most: int | None, least: float) -> int:

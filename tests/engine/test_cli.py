@@ -65,12 +65,15 @@ def test_check_refuses_bad_input(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "There is no dataset" in capsys.readouterr().err
 
 
-def test_a_negative_beta_is_refused_by_name(tmp_path: Path) -> None:
+def test_a_negative_beta_is_refused_by_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = world.run_dir(tmp_path, method={"slug": "dpo_pop", "params": {"beta": -0.1}})
     told = failure(folder)
     assert told["code"] == "bad_spec"
     assert "beta" in told["message"]
     assert "greater than 0" in told["message"]
+    said = capsys.readouterr().err
+    assert told["message"] in said
+    assert "Traceback" not in said
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from annotation.models import PopDataset
+from annotation.models import Comparison, PopDataset
 from annotation.services import datasets
 from tests.cast import Cast
 from tests.frontend.conftest import Desk
@@ -47,6 +47,8 @@ def test_the_preview_counts_what_the_freeze_then_gives(
     made.refresh_from_db()
     assert (preview.rows, preview.heldout) == (made.row_count, made.heldout_row_count)
     assert preview.rows > 0
+    decided = Comparison.objects.filter(pool__project=desk.project, outcome__in=["low", "high"]).count()
+    assert preview.left_out == decided - made.row_count
 
 
 def test_freezing_without_labels_is_refused_and_keeps_what_was_typed(

@@ -20,7 +20,7 @@ from typing import TextIO
 from pydantic import ValidationError
 
 from training.engine import catalog, records
-from training.engine.errors import Cancelled, EngineError, InputError, SpecError
+from training.engine.errors import Cancelled, DatasetError, EngineError, InputError, SpecError
 from training.engine.events import EventWriter
 from training.engine.spec import RunSpec
 from training.engine.stopping import Stop, die_with_parent
@@ -64,7 +64,7 @@ def check(run_dir: Path) -> int:
 
             base.check(spec)
     except InputError as error:
-        say(f"{error.code}: {error.message} {error.hint}".strip(), sys.stderr)
+        refuse(error)
         return BAD_INPUT
     say(
         f"ok: {spec.method.slug} on {spec.model.base}, {len(data.preferences)} preferences, "
@@ -110,7 +110,9 @@ def told(events: EventWriter, work: Callable[[], None]) -> int:
         events.write("cancelled", cancelled.step, checkpoint=cancelled.checkpoint)
         return CANCELLED
     except EngineError as error:
-        traceback.print_exc()
+        if not isinstance(error, (SpecError, DatasetError)):  # those name the fault; the others have a cause
+            traceback.print_exc()
+        refuse(error)
         events.write("failed", code=error.code, message=error.message, hint=error.hint)
         return BAD_INPUT if isinstance(error, InputError) else CRASHED
     except Exception as error:  # noqa: BLE001 - whatever it is, the run's page must show it
@@ -178,6 +180,10 @@ def quiet_environment() -> None:
         os.environ[name] = value
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve whoever shares the CPU
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")
+
+
+def refuse(error: EngineError) -> None:
+    say(f"{error.code}: {error.message} {error.hint}".strip(), sys.stderr)
 
 
 def say(text: str, out: TextIO | None = None) -> None:
