@@ -72,6 +72,17 @@ def test_equal_score_margins_share_one_point() -> None:
     assert found["lower"] == found["upper"] == pytest.approx([2 / 3])
 
 
+def test_score_margins_that_differ_by_rounding_only_are_equal() -> None:
+    margins = [0.9 - 0.6, 0.7 - 0.4, 0.5 - 0.2, 0.3]
+    assert len(set(margins)) > 1
+    found = results(heldout([1.0, -1.0, 1.0, 2.0], margins))
+    assert found["cumulative_accuracy"]["margin"] == [0.3]
+    assert found["cumulative_accuracy"]["lower"] == pytest.approx([3 / 4])
+    assert "skipped" in found["margin_correlation"]
+    tiny = results(heldout([1.0, -1.0, 1.0], [1e-12, 2e-12, 3e-12]))
+    assert len(tiny["cumulative_accuracy"]["margin"]) == 3
+
+
 def test_an_empty_split_is_skipped_in_words() -> None:
     for result in results(heldout([], [])).values():
         assert "no held-out" in result["skipped"]

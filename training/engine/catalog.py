@@ -187,7 +187,7 @@ PRESETS: dict[str, Preset] = {
         Preset(
             "paper-3b",
             "Paper, Llama-3.2-3B",
-            "The published settings: 64 rows a step, lr 1e-6, 2048 tokens.",
+            "The published settings: 64 rows a step, lr 1e-6, 2048 tokens. One 80 GB GPU.",
             {
                 "model": {"base": "meta-llama/Llama-3.2-3B"},
                 "method": {"slug": "dpo_pop"},
@@ -197,7 +197,7 @@ PRESETS: dict[str, Preset] = {
         Preset(
             "paper-8b",
             "Paper, Llama-3.1-8B",
-            "The published settings on the larger model; several 80 GB GPUs.",
+            "The published settings on the larger model. One GPU of about 180 GB; LoRA fits smaller ones.",
             {
                 "model": {"base": "meta-llama/Llama-3.1-8B"},
                 "method": {"slug": "dpo_pop"},
@@ -207,7 +207,7 @@ PRESETS: dict[str, Preset] = {
         Preset(
             "lora-single-gpu",
             "LoRA on one GPU",
-            "Adapters over one base: policy and target share its weights.",
+            "Adapters over one base: policy and target share its weights. One 24 GB GPU.",
             {
                 "model": {"base": "meta-llama/Llama-3.2-3B", "lora": {"r": 16, "alpha": 32}},
                 "method": {"slug": "dpo_pop"},

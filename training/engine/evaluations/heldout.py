@@ -14,6 +14,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 RESAMPLES = 1000
+DIGITS = 10  # significant ones of the largest score margin
 NO_HELDOUT = "The dataset has no held-out preferences that fit the model's length."
 NO_SCORES = "The held-out preferences have no scores."
 
@@ -35,9 +36,15 @@ class HeldOut:
     seed: int
 
     def scored(self) -> tuple[Floats, Floats]:
-        """Margins and score margins where scores are known."""
+        """Margins and score margins where scores are known.
+
+        Score margins are differences; those that differ by floating-point rounding only are made equal.
+        """
         known = np.isfinite(self.score_margin)
-        return self.margin[known], self.score_margin[known]
+        score = self.score_margin[known]
+        largest = np.abs(score).max(initial=0.0)
+        digits = DIGITS - int(np.floor(np.log10(largest))) if largest > 0 else DIGITS
+        return self.margin[known], score.round(digits)
 
 
 def interval(
