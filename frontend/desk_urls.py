@@ -48,6 +48,6 @@ RUNS = [
 ]
 TOKENS = [
     path("tokens/", tokens.token_list, name="tokens"),
-    path("tokens/<str:token_key>/revoke/", tokens.token_revoke, name="token-revoke"),
+    path("tokens/<slug:token_key>/revoke/", tokens.token_revoke, name="token-revoke"),
 ]
 DESK: list[URLPattern] = [*PROJECTS, *DATASETS, *RUNS, *TOKENS]

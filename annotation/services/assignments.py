@@ -76,10 +76,9 @@ def _locked_member(project: Project, by: User, at: datetime) -> Membership:
 
 
 def heartbeat(*, assignment_ids: Collection[int], by: User, at: datetime) -> list[int]:
-    """Extend leases of this person that are still held; the ids of those that are."""
-    held = Assignment.objects.filter(
-        pk__in=list(assignment_ids), annotator=by, state=Assignment.State.LEASED
-    ).select_related("project")
+    """Extend leases of this person that are still held; the ids of those that are. Members only."""
+    mine = Assignment.objects.filter(annotator=by, project__memberships__user=by)
+    held = mine.filter(pk__in=list(assignment_ids), state=Assignment.State.LEASED).select_related("project")
     return [assignment.pk for assignment in held if leases.extend(assignment, assignment.project, at)]
 
 

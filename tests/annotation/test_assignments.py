@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from annotation.errors import NotFound
-from annotation.models import Assignment, AuditEntry, Comparison, Project, Split
+from annotation.models import Assignment, AuditEntry, Comparison, Membership, Project, Split
 from annotation.services import assignments
 from tests.annotation import invariants
 from tests.annotation.playing import answer, label_everything
@@ -184,3 +184,13 @@ def test_held_out_comparisons_wait_no_longer_than_others(cast: Cast, strategy: s
     assert drawn.count() == 12
     assert drawn.filter(state=Comparison.State.OPEN).count() == 0
     assert drawn.filter(pool__split=Split.HELDOUT).count() == 4
+
+
+def test_a_lease_that_outlived_the_membership_is_not_prolonged(cast: Cast) -> None:
+    """An answer taken back in the moment of the removal leaves one; it must run out."""
+    add_preferences(cast.project, 4)
+    held = assignments.next_for(project=cast.project, by=cast.ann_one, at=NOW)
+    assert held
+    assert assignments.heartbeat(assignment_ids=[held.pk], by=cast.ann_one, at=NOW) == [held.pk]
+    Membership.objects.filter(project=cast.project, user=cast.ann_one).delete()
+    assert assignments.heartbeat(assignment_ids=[held.pk], by=cast.ann_one, at=NOW) == []

@@ -101,3 +101,8 @@ def test_a_token_without_scopes_is_refused_and_the_name_kept(owner_client: Clien
     assert answer.status_code == 422
     assert answer.context["form"].errors.keys() == {"scopes"}
     assert 'value="Nothing"' in text(answer)
+
+
+def test_a_key_no_token_can_have_is_unknown(owner_client: Client) -> None:
+    """PostgreSQL takes no NUL in a text it is asked for."""
+    assert owner_client.post("/tokens/pop_%00/revoke/").status_code == 404
