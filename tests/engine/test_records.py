@@ -80,6 +80,10 @@ def test_a_row_that_names_nobody_is_refused(tmp_path: Path) -> None:
         "provenance": "label",
     }
     pq.write_table(pa.Table.from_pylist([lost], world.ROWS), tmp_path / "rows.parquet")
+    with pytest.raises(DatasetError, match="by its manifest") as refused:
+        records.load(tmp_path)
+    assert refused.value.hint  # a damaged id is damage, whatever it names
+    (tmp_path / "manifest.json").write_text("{}", encoding="utf-8")
     with pytest.raises(DatasetError, match="weak preference nobody"):
         records.load(tmp_path)
 

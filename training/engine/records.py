@@ -129,13 +129,13 @@ def read_folder(folder: Path) -> PopData:
         digest.update(canonical_line(record))
         places[record["id"]] = len(preferences)
         preferences.append(Preference(**record))
-    rows: list[Row] = []
-    for record in _parquet(folder / "rows.parquet", ROW_KEYS):
+    pairs = list(_parquet(folder / "rows.parquet", ROW_KEYS))
+    for record in pairs:
         digest.update(canonical_line(record))
-        rows.append(_row(record, places))
-    data = PopData(preferences, rows, digest.hexdigest(), manifest)
-    check_hash(data.sha256, str(manifest.get("sha256", "")), f"{folder.name} (by its manifest)")
-    return data
+    # Before the rows are looked at: a damaged id is first of all damage.
+    check_hash(digest.hexdigest(), str(manifest.get("sha256", "")), f"{folder.name} (by its manifest)")
+    rows = [_row(record, places) for record in pairs]
+    return PopData(preferences, rows, digest.hexdigest(), manifest)
 
 
 def _row(record: dict[str, Any], places: dict[str, int]) -> Row:
