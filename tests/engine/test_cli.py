@@ -143,6 +143,7 @@ def test_two_engines_never_share_a_folder(tmp_path: Path, capsys: pytest.Capture
         (MemoryError(), "out_of_memory"),
         (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), "out_of_memory"),
         (OSError(28, "No space left on device"), "disk_full"),
+        (RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 576 vs 534"), "disk_full"),
         (SafetensorError("I/O error: No space left on device (os error 28)"), "disk_full"),
         (KeyError("x"), "crash"),
     ],

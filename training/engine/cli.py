@@ -26,6 +26,8 @@ from training.engine.spec import RunSpec
 from training.engine.stopping import Stop, die_with_parent
 
 FINISHED, CRASHED, BAD_INPUT, CANCELLED = 0, 1, 2, 3
+# How safetensors and torch.save, which raise errors of their own, say that a write did not fit.
+FULL_DISK = (os.strerror(errno.ENOSPC).lower(), "inline_container", "pytorchstreamwriter failed writing")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -131,7 +133,7 @@ def explain(error: Exception) -> tuple[str, str]:
             "The last checkpoint is kept."
         )
     full = isinstance(error, OSError) and error.errno == errno.ENOSPC
-    if full or os.strerror(errno.ENOSPC).lower() in str(error).lower():  # safetensors has its own error
+    if full or any(sign in str(error).lower() for sign in FULL_DISK):
         return "disk_full", "Free space on the worker's disk and resume: the last whole checkpoint is kept."
     return "crash", "The log has the traceback. The run can be resumed from its last checkpoint."
 
