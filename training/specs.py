@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -27,13 +28,27 @@ def checked(spec: dict[str, Any]) -> RunSpec:
         Invalid: `fields` is keyed by the place in the spec, like `training.learning_rate`.
     """
     try:
-        return RunSpec.model_validate(spec)
+        found = RunSpec.model_validate(spec)
     except ValidationError as error:
         fields: dict[str, list[str]] = {}
         for place, message in _complaints(error, spec):
             fields.setdefault(place, []).append(message)
         words = "; ".join(f"{place}: {messages[0]}" for place, messages in fields.items())
         raise Invalid("invalid_spec", f"The run spec is not valid. {words}", fields) from error
+    _check_storable(found)
+    return found
+
+
+def _check_storable(spec: RunSpec) -> None:
+    """JSON in the database holds no NUL and no infinite number, which a form can bring as well as the API."""
+    texts = {"name": spec.name, "model.base": spec.model.base, "model.revision": spec.model.revision or ""}
+    fields = {place: ["A NUL character cannot be stored."] for place, text in texts.items() if "\0" in text}
+    try:
+        json.dumps(spec.model_dump(), allow_nan=False)
+    except ValueError:
+        fields["spec"] = ["All numbers must be finite."]
+    if fields:
+        raise Invalid("invalid_spec", "The run spec is not valid: it cannot be stored.", fields)
 
 
 def _complaints(error: ValidationError, spec: dict[str, Any]) -> Iterator[tuple[str, str]]:

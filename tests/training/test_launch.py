@@ -172,3 +172,19 @@ def test_a_path_no_system_can_follow_is_refused_in_words(launch: Launch, tmp_pat
     with override_settings(MODEL_DIRS=[tmp_path]), pytest.raises(Invalid) as refusal:
         launch(spec={"model": {"base": base.format(models=tmp_path)}})
     assert refusal.value.fields.keys() == {"model.base"}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "place"),
+    [
+        ({"name": "a\0b"}, "name"),
+        ({"model": {"revision": "a\0b"}}, "model.revision"),
+        ({"training": {"learning_rate": float("inf")}}, "spec"),
+    ],
+)
+def test_what_no_database_can_store_is_refused_in_words(
+    launch: Launch, wrong: dict[str, object], place: str
+) -> None:
+    with pytest.raises(Invalid) as refusal:
+        launch(spec=wrong)
+    assert refusal.value.fields.keys() == {place}
