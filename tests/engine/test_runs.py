@@ -88,6 +88,7 @@ def test_the_model_loads_generates_and_carries_its_card(tmp_path: Path) -> None:
     )
     ids = tokenizer(text, return_tensors="pt", return_token_type_ids=False)
     assert model.generate(**ids, max_new_tokens=3, do_sample=False).shape[1] > ids["input_ids"].shape[1]
+    assert model.config.use_cache is True
     card = (model_dir / "README.md").read_text(encoding="utf-8")
     sha256 = world.told(folder, "started")[0].data["dataset_sha256"]
     for part in ("# A name", sha256, "2509.22851", '"slug": "dpo_pop"', "PoP accuracy", '"trl": "1.16.0"'):
@@ -206,7 +207,8 @@ def test_nothing_that_fits_is_bad_input(tmp_path: Path) -> None:
 
 def test_a_margin_method_without_scores_is_bad_input(tmp_path: Path) -> None:
     lines = world.rows(4)
-    del lines[0]["strong"]["score_chosen"]
+    for line in lines:
+        line["strong"].pop("score_chosen")
     folder = world.run_dir(tmp_path, lines, method={"slug": "dpo_scaled"})
     with pytest.raises(DatasetError, match="needs scores") as refused:
         runner.train(world.open_run(folder))

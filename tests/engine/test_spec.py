@@ -42,6 +42,7 @@ def test_parameters_of_a_method_take_their_defaults() -> None:
         ({"training": {"learning_rat": 1}}, "learning_rat"),
         ({"training": {"rows_per_step": 6, "micro_batch": 4}}, "multiple of micro_batch"),
         ({"model": {"tiny": {"hidden_size": 40, "heads": 3}}}, "multiple of heads"),
+        ({"model": {"tiny": {"hidden_size": 24, "heads": 8}}}, "even"),
     ],
 )
 def test_a_mistake_is_refused_and_named(document: dict[str, Any], named: str) -> None:

@@ -187,7 +187,8 @@ PRESETS: dict[str, Preset] = {
         Preset(
             "paper-3b",
             "Paper, Llama-3.2-3B",
-            "The published settings: 64 rows a step, lr 1e-6, 2048 tokens. One 80 GB GPU.",
+            "The published settings: 64 rows a step, lr 1e-6, 2048 tokens. One 80 GB GPU. "
+            "The paper starts from an SFT of this base: name yours.",
             {
                 "model": {"base": "meta-llama/Llama-3.2-3B"},
                 "method": {"slug": "dpo_pop"},

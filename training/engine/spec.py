@@ -51,6 +51,10 @@ class TinySpec(Strict):
     def heads_divide_hidden(self) -> Self:
         if self.hidden_size % self.heads:
             raise ValueError("hidden_size must be a multiple of heads")
+        if self.hidden_size // self.heads % 2:
+            raise ValueError(
+                "hidden_size / heads must be even: positions turn the entries of a head in pairs"
+            )
         return self
 
 

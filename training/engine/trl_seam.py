@@ -58,6 +58,7 @@ def config(**options: Any) -> DPOConfig:
         disable_dropout=False,  # `base` did it; LoRA's own dropout stays
         precompute_ref_log_probs=True,  # no reference model in memory
         remove_unused_columns=False,
+        use_cache=True,  # goes into the finished model's config; `Scorer` itself never caches
         logging_nan_inf_filter=False,
         report_to="none",
         disable_tqdm=True,
