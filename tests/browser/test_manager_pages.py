@@ -70,6 +70,15 @@ def test_axe_finds_nothing_and_nothing_overflows(
         assert manager.evaluate("document.documentElement.scrollWidth") <= width, path
 
 
+@pytest.mark.parametrize("tab", ["project", "datasets", "project-settings"])
+def test_the_open_tab_is_in_sight_on_a_phone(
+    manager: Page, live_server: LiveServer, desk: Desk, tab: str
+) -> None:
+    manager.set_viewport_size({"width": 390, "height": 844})
+    manager.goto(live_server.url + reverse(tab, args=[desk.project.slug]))
+    expect(manager.locator(".tabs [aria-current=page]")).to_be_in_viewport(ratio=0.95)
+
+
 def test_plots_are_drawn_under_the_strict_policy_with_titles_and_tables(
     manager: Page, live_server: LiveServer, desk: Desk
 ) -> None:

@@ -54,6 +54,13 @@ def test_a_running_run_shows_stage_progress_and_warnings_and_asks_again(
     assert "The weak margin is still about 0." in page
 
 
+def test_a_run_that_is_being_cancelled_promises_no_time_left(owner_client: Client, desk: Desk) -> None:
+    run = make_run(desk.dataset, state="cancelling", slot="a/0", stage="train", eta_seconds=95.0)
+    page = show(owner_client, run, "run-live")
+    assert "stops after its next checkpoint" in page
+    assert "left of this stage" not in page
+
+
 def test_when_the_run_has_ended_the_live_part_asks_for_the_whole_page(
     owner_client: Client, desk: Desk
 ) -> None:

@@ -1,4 +1,4 @@
-// What every page has: theme button, menus, dialogs, confirmation, copy buttons, local times.
+// What every page has: theme button, tabs, menus, dialogs, confirmation, copy buttons, local times.
 import { flash, unflash } from "./flash.js";
 import { startThemeButtons } from "./theme_button.js";
 
@@ -54,6 +54,12 @@ export function localTimes(root = document) {
   }
 }
 
+/** On a phone the project's tabs scroll: the one that is open is shown. */
+function showTab() {
+  const tab = document.querySelector('.tabs [aria-current="page"]');
+  if (tab) tab.parentElement.scrollLeft = tab.offsetLeft - tab.parentElement.offsetLeft - 16;
+}
+
 /** A fragment the server refused or could not give: said in words, once. */
 function onFragmentError(event) {
   const { xhr } = event.detail;
@@ -77,3 +83,4 @@ document.addEventListener("htmx:sendError", () =>
 document.addEventListener("htmx:afterOnLoad", (event) => event.detail.successful && unflash("fragment"));
 startThemeButtons();
 localTimes();
+showTab();
