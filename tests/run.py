@@ -57,6 +57,7 @@ def environment(phase: Phase, folder: Path) -> dict[str, str]:
         "DATABASE_URL": phase.database,
         "POP_VAR_DIR": str(folder / "var"),
         "POP_DOTENV": str(folder / "none.env"),
+        "PYTEST_PLUGINS": "tests.own_files",
         "DATABASE_URL_TEST": services.POSTGRES_URL,
         "REDIS_URL_TEST": services.REDIS_URL,
         "CHROMIUM": services.CHROMIUM,
