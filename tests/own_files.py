@@ -1,4 +1,4 @@
-"""A folder for each test worker: two workers have the same ids in their databases, and so the same file names.
+"""A folder for each test worker: two workers have the same ids in their databases, so the same file names.
 
 `make test` names this module in PYTEST_PLUGINS: it must run before anything reads the settings.
 """
