@@ -60,9 +60,11 @@ def finish(job: PreferenceImport, problem: str = "") -> None:
     """Close the import. A problem makes it failed; what was imported before stays."""
     error = problem or _nothing_usable(job)
     if error and job.rows_imported:
+        several = job.rows_imported > 1
         error += (
-            f" The {job.rows_imported:,} preferences read before that were kept;"
-            " importing the corrected file will not double them."
+            f" The {f'{job.rows_imported:,} preferences' if several else 'one preference'} read before that"
+            f" {'were' if several else 'was'} kept; importing the corrected file will not double"
+            f" {'them' if several else 'it'}."
         )
     job.state = State.FAILED if error else State.DONE
     job.error = error
@@ -136,12 +138,9 @@ def _nothing_usable(job: PreferenceImport) -> str:
         return "There are no rows in it."
     if job.rows_rejected < job.rows_read:
         return ""
+    none = f"None of the {job.rows_read:,} rows" if job.rows_read > 1 else "Its only row was refused: nothing"
     first = ImportRejection.objects.filter(preference_import=job).first()
-    return (
-        f"None of the {job.rows_read:,} rows could be used. Line {first.line}: {first.reason}."
-        if first
-        else ""
-    )
+    return f"{none} could be used. Line {first.line}: {first.reason}." if first else ""
 
 
 def _write(job: PreferenceImport) -> None:
