@@ -107,7 +107,7 @@ def make_run(dataset: PopDataset, **fields: Any) -> Run:
 
 def finished_run(dataset: PopDataset) -> Run:
     """A run with metrics, an evaluation that worked, one that was skipped, and no model files."""
-    run = make_run(dataset, state="finished", step=2, total_steps=2, latest={"loss": 0.5})
+    run = make_run(dataset, state="finished", step=2, stage_total=2, latest={"loss": 0.5})
     RunEvent.objects.bulk_create(
         RunEvent(
             run=run, seq=100 * step, kind="metrics", step=step, at=run.created_at, data={"loss": 0.7 / step}

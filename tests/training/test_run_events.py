@@ -76,15 +76,16 @@ def test_a_broken_line_is_skipped(run: Run, file: Path, writer: EventWriter) -> 
 
 def test_the_row_tells_where_the_run_stands(run: Run, file: Path, writer: EventWriter) -> None:
     writer.write("stage", name="train", total=40)
-    writer.write("progress", stage="train", done=7, total=40, rate=2.0, eta_seconds=16.5)
+    writer.write("progress", stage="train", done=8, total=40, rate=2.0, eta_seconds=16.5)
     writer.write("metrics", 7, loss=0.5, learning_rate=1e-6)
-    writer.write("checkpoint", 5)
+    writer.write("checkpoint", 7)
     writer.write("warning", code="rows_dropped", message="3 rows")
     writer.write("warning", code="rows_dropped", message="3 rows")
     Run.objects.update(losses=2)
     run_events.ingest(run=run, file=file)
     row = Run.objects.get()
-    assert (row.stage, row.step, row.total_steps, row.eta_seconds) == ("train", 7, 40, 16.5)
+    assert (row.stage, row.stage_done, row.stage_total, row.eta_seconds) == ("train", 8, 40, 16.5)
+    assert row.step == 7
     assert row.latest == {"step": 7, "loss": 0.5, "learning_rate": 1e-6}
     assert row.warnings == [{"code": "rows_dropped", "message": "3 rows"}]
     assert row.has_checkpoint
@@ -92,11 +93,13 @@ def test_the_row_tells_where_the_run_stands(run: Run, file: Path, writer: EventW
 
 
 def test_a_new_stage_starts_its_own_count(run: Run, file: Path, writer: EventWriter) -> None:
-    writer.write("progress", stage="sft", done=60, total=60, rate=2.0, eta_seconds=0.0)
-    writer.write("stage", name="train", total=None)
+    writer.write("metrics", 40, loss=0.5)
+    writer.write("progress", stage="train", done=40, total=40, rate=2.0, eta_seconds=0.0)
+    writer.write("stage", name="evaluate", total=None)
     run_events.ingest(run=run, file=file)
     row = Run.objects.get()
-    assert (row.stage, row.step, row.total_steps, row.eta_seconds) == ("train", 0, 0, None)
+    assert (row.stage, row.stage_done, row.stage_total, row.eta_seconds) == ("evaluate", 0, 0, None)
+    assert row.step == 40, "the optimizer's step is not the stage's"
 
 
 def test_evaluations_become_rows_and_a_repeated_one_replaces_the_first(

@@ -73,21 +73,25 @@ def _change(event: Event) -> dict[str, Any]:
     if event.kind == "stage":
         return {
             "stage": data.get("name") or "",
-            "step": 0,
-            "total_steps": data.get("total") or 0,
+            "stage_done": 0,
+            "stage_total": data.get("total") or 0,
         } | _ETA_UNKNOWN
     if event.kind == "progress":
         return {
             "stage": data.get("stage") or "",
-            "step": data.get("done") or 0,
-            "total_steps": data.get("total") or 0,
+            "stage_done": data.get("done") or 0,
+            "stage_total": data.get("total") or 0,
             "eta_seconds": data.get("eta_seconds"),
         }
     if event.kind == "metrics":
-        return {"latest": {"step": event.step, **data}}
+        return {"latest": {"step": event.step, **data}} | _step(event)
     if event.kind == "checkpoint":
-        return {"has_checkpoint": True, "losses": 0}
+        return {"has_checkpoint": True, "losses": 0} | _step(event)
     return {}
+
+
+def _step(event: Event) -> dict[str, Any]:
+    return {} if event.step is None else {"step": event.step}
 
 
 _ETA_UNKNOWN: dict[str, Any] = {"eta_seconds": None}
