@@ -48,6 +48,7 @@ def test_offline_answers_wait_and_arrive_once(labelling: Labelling) -> None:
     labelling.page.context.set_offline(False)
     labelling.look()
     expect(labelling.banner).to_be_hidden()
+    labelling.all_sent()
     assert list(Label.objects.values_list("verdict", flat=True)) == ["first", "second", "too_close"]
     assert LabelEvent.objects.count() == 3
 
@@ -77,7 +78,8 @@ def test_an_answer_whose_reply_got_lost_is_counted_once(labelling: Labelling) ->
             route.abort()
 
     labelling.page.route("**/label/answer", deliver_and_lose)
-    labelling.page.keyboard.press("1")
+    with labelling.page.expect_event("requestfailed", lambda sent: sent.url.endswith("/label/answer")):
+        labelling.page.keyboard.press("1")
     labelling.moved_on_from(seen)
     labelling.all_sent()
     assert len(lost) == 1

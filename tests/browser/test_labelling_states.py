@@ -59,6 +59,7 @@ def test_the_last_answer_ends_in_thanks_and_can_still_be_undone(
     labelling.page.keyboard.press("z")
     labelling.press("2")
     says(labelling, "All labels are in")
+    labelling.all_sent()
     assert project.labels.get(is_current=True).verdict == "second"
 
 
