@@ -35,8 +35,8 @@ SMALL_RUN = {
     "model.tiny.hidden_size": "32",
     "model.tiny.layers": "2",
     "model.tiny.heads": "2",
-    "model.tiny.sft_steps": "20",
-    "training.epochs": "2",
+    "model.tiny.sft_steps": "600",  # some ten seconds: the page looks every two
+    "training.epochs": "20",
     "training.max_length": "128",
     "training.save_steps": "10",
 }
