@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     Person = User | AnonymousUser
 
 MANAGERS = frozenset({Role.OWNER, Role.ADMIN})
+REVIEWERS = MANAGERS | {Role.REVIEWER}
 MOST_LIVE = 3  # leases one person may hold in a project: one shown, one fetched ahead, one taken back
 MOST_TAKEN_BACK = 10  # leases one person may come to hold by taking answers back one after the other
 
@@ -45,6 +46,11 @@ def can_annotate(user: Person, project: Project) -> bool:
 
 def can_manage(user: Person, project: Project) -> bool:
     return role_of(user, project) in MANAGERS
+
+
+def can_review(user: Person, project: Project) -> bool:
+    """Who sees disputed comparisons with all votes, and decides them."""
+    return role_of(user, project) in REVIEWERS
 
 
 def can_own(user: Person, project: Project) -> bool:
@@ -76,6 +82,14 @@ def check_manage(user: Person, project: Project) -> None:
     """Raises NotFound to outsiders and NotAllowed to members who are neither owner nor admin."""
     if check_view(user, project) not in MANAGERS:
         raise NotAllowed("managers_only", "Only owners and admins of the project may do this.")
+
+
+def check_review(user: Person, project: Project) -> str:
+    """The user's role; raises NotFound to outsiders and NotAllowed to members who only annotate."""
+    role = check_view(user, project)
+    if role not in REVIEWERS:
+        raise NotAllowed("reviewers_only", "Only reviewers, owners and admins of the project may do this.")
+    return role
 
 
 def check_own(user: Person, project: Project) -> None:

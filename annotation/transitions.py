@@ -16,8 +16,10 @@ PROJECT: Table = {
     Project.State.ARCHIVED: (Project.State.OPEN,),
 }
 COMPARISON: Table = {
-    Comparison.State.OPEN: (Comparison.State.RESOLVED,),
-    Comparison.State.RESOLVED: (Comparison.State.OPEN,),  # a label was undone
+    Comparison.State.OPEN: (Comparison.State.RESOLVED, Comparison.State.WITHDRAWN),
+    # A label was undone, or more labels are wanted; one of its preferences was excluded.
+    Comparison.State.RESOLVED: (Comparison.State.OPEN, Comparison.State.WITHDRAWN),
+    Comparison.State.WITHDRAWN: (Comparison.State.OPEN,),
 }
 ASSIGNMENT: Table = {
     Assignment.State.LEASED: (
@@ -36,25 +38,37 @@ ANCHOR: Table = {
     Anchor.State.EXHAUSTED: (Anchor.State.OPEN, Anchor.State.FULL),  # undo, a grown pool; a reused win
 }
 IMPORT: Table = {
-    PreferenceImport.State.QUEUED: (PreferenceImport.State.RUNNING, PreferenceImport.State.FAILED),
+    PreferenceImport.State.QUEUED: (
+        PreferenceImport.State.RUNNING,
+        PreferenceImport.State.FAILED,
+        PreferenceImport.State.CANCELLED,
+    ),
     # Back to queued when its worker died.
     PreferenceImport.State.RUNNING: (
         PreferenceImport.State.DONE,
         PreferenceImport.State.FAILED,
         PreferenceImport.State.QUEUED,
+        PreferenceImport.State.CANCELLED,
     ),
     PreferenceImport.State.DONE: (),
     PreferenceImport.State.FAILED: (),
+    PreferenceImport.State.CANCELLED: (),
 }
 DATASET: Table = {
-    PopDataset.State.QUEUED: (PopDataset.State.FREEZING, PopDataset.State.FAILED),
+    PopDataset.State.QUEUED: (
+        PopDataset.State.FREEZING,
+        PopDataset.State.FAILED,
+        PopDataset.State.CANCELLED,
+    ),
     PopDataset.State.FREEZING: (
         PopDataset.State.FROZEN,
         PopDataset.State.FAILED,
         PopDataset.State.QUEUED,
+        PopDataset.State.CANCELLED,
     ),
     PopDataset.State.FROZEN: (),
     PopDataset.State.FAILED: (),
+    PopDataset.State.CANCELLED: (),
 }
 TABLES: Mapping[str, Table] = MappingProxyType(
     {

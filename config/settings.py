@@ -130,7 +130,7 @@ else:
 
 # --- who may come in ------------------------------------------------------------------------------
 AUTH_USER_MODEL = "annotation.User"
-AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "config.people.PeopleBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
@@ -152,6 +152,7 @@ PROXY_COUNT = env.whole("POP_PROXY_COUNT", 0)
 AXES_CLIENT_IP_CALLABLE = "config.clients.address"
 AXES_VERBOSE = False
 
+SESSION_ENGINE = "config.people"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
@@ -211,12 +212,19 @@ SPECTACULAR_SETTINGS = {
         "MemberRole": "annotation.models.Role",
         "InviteRole": ["admin", "annotator"],
         "TokenScope": "annotation.models.ApiToken.Scope",
+        "GoldAnswer": "annotation.models.Gold.Answer",
+        "ShownSide": ["first", "second"],
+        "DeliveryState": "annotation.models.WebhookDelivery.State",
+        "JobState": "annotation.models.DatasetPush.State",
     },
 }
 # ApiToken stands in for the table of knox, which would only make TRUNCATE fail on PostgreSQL.
 MIGRATION_MODULES = {"knox": None}
 KNOX_TOKEN_MODEL = "annotation.ApiToken"  # noqa: S105 - a model, not a secret
 REST_KNOX = {"TOKEN_TTL": None, "AUTH_HEADER_PREFIX": "Token", "TOKEN_PREFIX": "pop_"}
+
+# --- webhooks -------------------------------------------------------------------------------------
+WEBHOOK_ALLOW_PRIVATE = env.flag("POP_WEBHOOK_ALLOW_PRIVATE", not PRODUCTION)
 
 # --- files ----------------------------------------------------------------------------------------
 MAX_UPLOAD_BYTES = env.whole("POP_MAX_UPLOAD_MB", 2048) * 1024 * 1024
@@ -273,7 +281,9 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 _EVERY: dict[str, float] = {
     "annotation.tasks.expire_leases": 30.0,
+    "annotation.tasks.fold_answers": 10.0,
     "annotation.tasks.ring_again": 30.0,
+    "annotation.tasks.tell_targets": 30.0,
     "training.tasks.reap_runs": 15.0,
 }
 # What nobody took by the next turn is dropped: without a worker the messages must not pile up.

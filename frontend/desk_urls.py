@@ -4,7 +4,23 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from frontend.views import datasets, imports, members, projects, run_page, runs, tokens
+from frontend.views import (
+    adjudication,
+    audit,
+    checks,
+    consistency,
+    datasets,
+    imports,
+    labels,
+    members,
+    projects,
+    pushes,
+    quality,
+    run_page,
+    runs,
+    tokens,
+    webhooks,
+)
 
 PROJECTS = [
     path("new-project/", projects.project_new, name="project-new"),
@@ -12,16 +28,71 @@ PROJECTS = [
     path("projects/<slug:slug>/", projects.project_overview, name="project"),
     path("projects/<slug:slug>/progress/", projects.project_live, name="project-live"),
     path("projects/<slug:slug>/settings/", projects.project_settings, name="project-settings"),
+    path("projects/<slug:slug>/settings/estimate/", projects.raise_preview, name="raise-preview"),
     path("projects/<slug:slug>/state/", projects.project_state, name="project-state"),
+    path("projects/<slug:slug>/audit/", audit.project_audit, name="project-audit"),
     path("projects/<slug:slug>/members/", members.project_members, name="project-members"),
     path("projects/<slug:slug>/members/<int:member_id>/role/", members.member_role, name="member-role"),
     path("projects/<slug:slug>/members/<int:member_id>/remove/", members.member_remove, name="member-remove"),
     path("projects/<slug:slug>/invites/<int:invite_id>/revoke/", members.invite_revoke, name="invite-revoke"),
+    path("projects/<slug:slug>/checks/", checks.project_checks, name="project-checks"),
+    path("projects/<slug:slug>/checks/<int:gold_id>/", checks.gold_change, name="gold-change"),
+    path("projects/<slug:slug>/consistency/", consistency.strengths, name="consistency"),
+    path("projects/<slug:slug>/consistency/cycles/", consistency.cycles, name="consistency-cycles"),
+    path("projects/<slug:slug>/consistency/flags/", consistency.flagged, name="consistency-flags"),
+    path("projects/<slug:slug>/consistency/state/", consistency.live, name="consistency-live"),
+    path("projects/<slug:slug>/consistency/compute/", consistency.recompute, name="consistency-recompute"),
+    path(
+        "projects/<slug:slug>/preferences/<int:preference_id>/",
+        consistency.preference_change,
+        name="preference-change",
+    ),
+    path("projects/<slug:slug>/quality/", quality.project_quality, name="project-quality"),
+    path("projects/<slug:slug>/quality/live/", quality.quality_live, name="quality-live"),
+    path("projects/<slug:slug>/quality/annotators.csv", quality.quality_csv, name="quality-csv"),
     path("projects/<slug:slug>/preferences/", imports.project_preferences, name="project-preferences"),
+    path("projects/<slug:slug>/labels/", labels.project_labels, name="project-labels"),
     path("projects/<slug:slug>/imports/", imports.project_imports, name="project-imports"),
     path("imports/<int:import_id>/", imports.import_detail, name="import-detail"),
     path("imports/<int:import_id>/progress/", imports.import_live, name="import-live"),
+    path("imports/<int:import_id>/cancel/", imports.import_cancel, name="import-cancel"),
     path("imports/<int:import_id>/rejected.csv", imports.import_rejections, name="import-rejections"),
+]
+ADJUDICATION = [
+    path("projects/<slug:slug>/adjudication/", adjudication.queue, name="adjudication"),
+    path("projects/<slug:slug>/adjudication/decided/", adjudication.decided, name="adjudicated"),
+    path("projects/<slug:slug>/adjudication/<int:comparison_id>/", adjudication.case, name="dispute"),
+    path(
+        "projects/<slug:slug>/adjudication/<int:comparison_id>/decide/",
+        adjudication.decide,
+        name="dispute-decide",
+    ),
+    path(
+        "projects/<slug:slug>/adjudication/<int:comparison_id>/withdraw/",
+        adjudication.withdraw,
+        name="dispute-withdraw",
+    ),
+]
+WEBHOOKS = [
+    path("projects/<slug:slug>/webhooks/", webhooks.project_webhooks, name="project-webhooks"),
+    path("projects/<slug:slug>/webhooks/<int:webhook_id>/", webhooks.webhook, name="webhook"),
+    path("projects/<slug:slug>/webhooks/<int:webhook_id>/log/", webhooks.webhook_log, name="webhook-log"),
+    path("projects/<slug:slug>/webhooks/<int:webhook_id>/test/", webhooks.webhook_test, name="webhook-test"),
+    path(
+        "projects/<slug:slug>/webhooks/<int:webhook_id>/rotate/",
+        webhooks.webhook_rotate,
+        name="webhook-rotate",
+    ),
+    path(
+        "projects/<slug:slug>/webhooks/<int:webhook_id>/delete/",
+        webhooks.webhook_delete,
+        name="webhook-delete",
+    ),
+    path(
+        "projects/<slug:slug>/webhooks/<int:webhook_id>/log/<int:delivery_id>/again/",
+        webhooks.webhook_redeliver,
+        name="webhook-redeliver",
+    ),
 ]
 DATASETS = [
     path("projects/<slug:slug>/datasets/", datasets.dataset_list, name="datasets"),
@@ -31,6 +102,9 @@ DATASETS = [
     path(
         "datasets/<int:dataset_id>/download/<slug:kind>/", datasets.dataset_download, name="dataset-download"
     ),
+    path("datasets/<int:dataset_id>/pushes/", pushes.dataset_pushes, name="dataset-pushes"),
+    path("datasets/<int:dataset_id>/pushes/live/", pushes.pushes_live, name="pushes-live"),
+    path("datasets/<int:dataset_id>/cancel/", datasets.dataset_cancel, name="dataset-cancel"),
     path("datasets/<int:dataset_id>/delete/", datasets.dataset_delete, name="dataset-delete"),
 ]
 RUNS = [
@@ -50,4 +124,4 @@ TOKENS = [
     path("tokens/", tokens.token_list, name="tokens"),
     path("tokens/<slug:token_key>/revoke/", tokens.token_revoke, name="token-revoke"),
 ]
-DESK: list[URLPattern] = [*PROJECTS, *DATASETS, *RUNS, *TOKENS]
+DESK: list[URLPattern] = [*PROJECTS, *ADJUDICATION, *WEBHOOKS, *DATASETS, *RUNS, *TOKENS]

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import nh3
 from django.db.models import QuerySet
-from django.utils.safestring import SafeString, mark_safe
-from markdown_it import MarkdownIt
+from django.utils.safestring import SafeString
 
+from frontend.rendering import markdown
 from training.artifacts import Artifact
 from training.models import Run, RunEvent
 
@@ -87,5 +86,4 @@ def model_card(files: Sequence[Artifact]) -> SafeString:
     text = b"".join(found.chunks()).decode(errors="replace")
     if text.startswith("---\n"):
         text = text.partition("\n---\n")[2]
-    html = MarkdownIt("commonmark").enable("table").render(text)
-    return mark_safe(nh3.clean(html))  # noqa: S308 - nh3 leaves no script and no handler
+    return markdown(text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, path
 
 from frontend.desk_urls import DESK
-from frontend.views import annotate, auth, home
+from frontend.views import annotate, auth, home, labels
 
 PEOPLE: list[URLPattern] = [
     path("", home.home, name="home"),
@@ -17,6 +17,10 @@ PEOPLE: list[URLPattern] = [
     path("projects/<slug:slug>/label/answer", annotate.answer, name="annotate-answer"),
     path("projects/<slug:slug>/label/undo", annotate.undo, name="annotate-undo"),
     path("projects/<slug:slug>/label/heartbeat", annotate.heartbeat, name="annotate-heartbeat"),
+    path("projects/<slug:slug>/label/skip-practice", annotate.skip_practice, name="annotate-skip-practice"),
     path("projects/<slug:slug>/label/release", annotate.release, name="annotate-release"),
+    path("projects/<slug:slug>/my-labels/", labels.my_labels, name="my-labels"),
+    path("labels/<int:label_id>/", labels.label_page, name="label"),
+    path("labels/<int:label_id>/undo/", labels.label_undo, name="label-undo"),
 ]
 urlpatterns = [*PEOPLE, *DESK]

@@ -20,7 +20,7 @@ def anonymous() -> APIClient:
 def signed_in(user: User) -> APIClient:
     """A browser that signed in; CSRF is checked where a test asks for it."""
     client = APIClient()
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(user, backend="config.people.PeopleBackend")
     return client
 
 

@@ -73,6 +73,15 @@ def make_cast(**options: Any) -> Cast:
     return Cast(owner, admin, ann_one, ann_two, outsider, project)
 
 
+def reviewer_of(project: Project) -> User:
+    """A reviewer of the project, made when asked for: most tests need none."""
+    reviewer = User.objects.filter(username="reviewer").first() or make_user("reviewer")
+    Membership.objects.get_or_create(
+        project=project, user=reviewer, defaults={"role": Role.REVIEWER, "joined_at": NOW}
+    )
+    return reviewer
+
+
 def _preference(project: Project, split: str, number: int, margin: float | None) -> Preference:
     texts = f"{project.pk}/{split}/{number}"
     return Preference(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import serializers
 
@@ -16,6 +17,7 @@ REFUSALS = {
     404: "No such thing, or none you may know of.",
     409: "Its present state forbids this.",
     413: "The upload or the body is over the limit.",
+    415: "The body is of a type that is not read here.",
     422: "Some values are wrong; `fields` says which.",
     429: "Too often; see `Retry-After`.",
 }
@@ -49,7 +51,12 @@ def documented(
     **more: Any,
 ) -> Callable[[F], F]:
     """`@documented(ProjectSerializer, takes=ProjectWrite, status=201, refuses=(404, 422))`."""
-    codes = sorted({401, 403, *refuses})
+    codes = sorted({401, 403, *refuses, *((415,) if takes else ())})
     responses: dict[Any, Any] = dict(answers) if isinstance(answers, dict) else {status: answers}
     responses |= {code: OpenApiResponse(ErrorSerializer, REFUSALS[code]) for code in codes}
     return extend_schema(request=takes, responses=responses, parameters=list(query), **more)
+
+
+def files_of(types: Iterable[str]) -> dict[Any, Any]:
+    """The answers of a download: bytes, of one of these media types."""
+    return {(200, media): OpenApiTypes.BINARY for media in sorted({one.partition(";")[0] for one in types})}

@@ -3,6 +3,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from annotation.consensus.joint import Fit
+
 LOW, HIGH, NONE = "low", "high", "none"
 
 
@@ -22,6 +24,16 @@ class Rule:
     title: str
     summary: str
     resolve: Callable[[Sequence[str]], Consensus]
+
+
+@dataclass(frozen=True)
+class JointRule:
+    """How all votes of a project together become the probability that `low` is the stronger one."""
+
+    name: str
+    title: str
+    summary: str
+    fit: Fit
 
 
 def vote_of(verdict: str, low_first: bool) -> str:

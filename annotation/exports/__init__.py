@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from annotation.exports import pop_canonical, pop_jsonl, pop_parquet
+from annotation.exports import pop_canonical, pop_csv, pop_jsonl, pop_parquet, pop_trl
 from annotation.exports.source import Source
 
 __all__ = ["EXPORTS", "Export", "Source"]
@@ -30,6 +30,8 @@ EXPORTS: dict[str, Export] = {
         Export(
             "parquet", "Parquet, full texts", "application/vnd.apache.parquet", ".parquet", pop_parquet.stream
         ),
+        Export("csv", "CSV, conversations as JSON", "text/csv", ".csv", pop_csv.stream),
+        Export("trl", "TRL preference format", "application/x-ndjson", ".trl.jsonl", pop_trl.stream),
         Export("canonical", "Canonical files (zip)", "application/zip", ".zip", pop_canonical.stream),
     )
 }

@@ -9,18 +9,22 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypedDict
 
+import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from annotation.exports import arrow
+from annotation.exports.arrow import MESSAGES
 
 VERSION = 1
 PREFERENCES, ROWS, MANIFEST = "preferences.parquet", "rows.parquet", "manifest.json"
 FILES = (PREFERENCES, ROWS, MANIFEST)
 BATCH = 1_000  # items in one row group: what the writer and every reader hold at once
 
-MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
 PREFERENCE_SCHEMA = pa.schema(
     [
         ("id", pa.string()),
@@ -70,7 +74,7 @@ def write(
         OSError: the disk is full, among others.
     """
     writer = _Writer(progress)
-    kept = writer.table(folder / PREFERENCES, PREFERENCE_SCHEMA, preferences)
+    kept = writer.table(folder / PREFERENCES, PREFERENCE_SCHEMA, preferences, preference_line)
     paired = writer.table(folder / ROWS, ROW_SCHEMA, rows)
     counts = Counts(
         preferences=sum(kept.values()),
@@ -84,10 +88,35 @@ def write(
     return manifest
 
 
+_number = json.JSONEncoder(allow_nan=False).encode
+_canonical = json.JSONEncoder(
+    ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False
+).encode
+
+
 def json_line(item: Mapping[str, Any]) -> bytes:
     """One item as the hash sees it."""
-    text = json.dumps(item, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return text.encode() + b"\n"
+    return _canonical(item).encode() + b"\n"
+
+
+def preference_line(item: Mapping[str, Any]) -> bytes:
+    """`json_line` of a preference, faster: orjson writes texts as json does, not numbers."""
+    return (
+        b'{"chosen":%b,"id":%b,"prompt":%b,"rejected":%b,"score_chosen":%b,"score_rejected":%b,"split":%b}\n'
+        % (
+            _texts(item["chosen"]),
+            _texts(item["id"]),
+            _texts(item["prompt"]),
+            _texts(item["rejected"]),
+            _number(item["score_chosen"]).encode(),
+            _number(item["score_rejected"]).encode(),
+            _texts(item["split"]),
+        )
+    )
+
+
+def _texts(value: object) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
 def batches(items: Iterable[Mapping[str, Any]], size: int = BATCH) -> Iterator[list[Mapping[str, Any]]]:
@@ -102,23 +131,39 @@ def batches(items: Iterable[Mapping[str, Any]], size: int = BATCH) -> Iterator[l
 
 
 class _Writer:
-    """Hashes while it writes, so that every item is touched once."""
+    """Hashes while it writes, so that every item is touched once; a thread compresses the batch before."""
 
     def __init__(self, progress: Callable[[int], None]) -> None:
         self.hash = hashlib.sha256()
         self.progress = progress
         self.done = 0
 
-    def table(self, file: Path, schema: Any, items: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    def table(
+        self,
+        file: Path,
+        schema: Any,
+        items: Iterable[Mapping[str, Any]],
+        line: Callable[[Mapping[str, Any]], bytes] = json_line,
+    ) -> dict[str, int]:
         """Write one table; how many items each split has."""
         splits: dict[str, int] = {}
         # Through a file of our own: closing it reports a full disk, where pyarrow's own sink may not.
-        with file.open("wb") as sink, pq.ParquetWriter(sink, schema, compression="zstd") as writer:
+        with (
+            file.open("wb") as sink,
+            pq.ParquetWriter(sink, schema, compression="zstd") as writer,
+            ThreadPoolExecutor(1) as thread,
+        ):
+            before: Future[None] | None = None
             for batch in batches(items):
+                self.hash.update(b"".join(map(line, batch)))
                 for item in batch:
-                    self.hash.update(json_line(item))
                     splits[item["split"]] = splits.get(item["split"], 0) + 1
-                writer.write_table(pa.Table.from_pylist(batch, schema=schema), row_group_size=BATCH)
+                rows = arrow.table(batch, schema)
+                if before:
+                    before.result()
+                before = thread.submit(writer.write_table, rows, row_group_size=BATCH)
                 self.done += len(batch)
                 self.progress(self.done)
+            if before:
+                before.result()
         return splits

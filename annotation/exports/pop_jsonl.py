@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
+
+import orjson
 
 from annotation.exports.canonical import batches
 from annotation.exports.source import Source, rows_with_texts
@@ -11,4 +12,4 @@ from annotation.exports.source import Source, rows_with_texts
 
 def stream(source: Source) -> Iterator[bytes]:
     for batch in batches(rows_with_texts(source), size=100):
-        yield b"".join(json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in batch)
+        yield b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in batch)

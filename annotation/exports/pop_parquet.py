@@ -7,7 +7,9 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from annotation.exports.canonical import MESSAGES, batches
+from annotation.exports import arrow
+from annotation.exports.arrow import MESSAGES
+from annotation.exports.canonical import batches
 from annotation.exports.sink import Sink
 from annotation.exports.source import TEXTS, Source, rows_with_texts
 
@@ -19,6 +21,7 @@ SCHEMA = pa.schema(
         ("weak_id", pa.string()),
         ("split", pa.string()),
         ("confidence", pa.float64()),
+        ("provenance", pa.string()),
     ]
 )
 
@@ -27,6 +30,6 @@ def stream(source: Source) -> Iterator[bytes]:
     sink = Sink()
     with pq.ParquetWriter(sink, SCHEMA, compression="zstd") as writer:
         for batch in batches(rows_with_texts(source), size=GROUP):
-            writer.write_table(pa.Table.from_pylist(batch, schema=SCHEMA), row_group_size=GROUP)
+            writer.write_table(arrow.table(batch, SCHEMA), row_group_size=GROUP)
             yield sink.take()
     yield sink.take()

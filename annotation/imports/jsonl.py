@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterator
 from typing import BinaryIO
 
+import orjson
+
 from annotation.imports import json_array, streams
 from annotation.imports.layouts import recognise
 from annotation.imports.records import Row, RowProblem, UnreadableFile, row_error
@@ -44,6 +46,19 @@ def _row(number: int, raw: bytes) -> Row:
 
 
 def _object(raw: bytes) -> dict[str, object]:
+    try:
+        value = orjson.loads(raw)
+    except ValueError:
+        return _object_or_reason(raw)  # NaN and lone surrogates among them: json knows more, and says why
+    if not isinstance(value, dict):
+        raise RowProblem("is not a JSON object")
+    # Whole numbers beyond 64 bits become floats here: an id would lose its last digits.
+    if any(type(item) is float and abs(item) >= 2**63 for item in value.values()):
+        return _object_or_reason(raw)
+    return value
+
+
+def _object_or_reason(raw: bytes) -> dict[str, object]:
     try:
         value = json.loads(raw.decode())
     except UnicodeDecodeError as error:

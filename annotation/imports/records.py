@@ -7,6 +7,8 @@ import json
 from dataclasses import dataclass
 from typing import ClassVar, TypedDict
 
+import orjson
+
 from annotation.errors import DomainError
 
 EXCERPT = 160  # characters of a refused row that are kept
@@ -34,8 +36,18 @@ class Record:
     @property
     def content_hash(self) -> str:
         """SHA-256 over the canonical JSON of the three texts: the identity of a preference."""
-        texts = {"prompt": self.prompt, "chosen": self.chosen, "rejected": self.rejected}
-        return hashlib.sha256(canonical_json(texts).encode()).hexdigest()
+        return prepared(self).content_hash
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A record with its hash and its three texts as canonical JSON: all a database needs of it."""
+
+    record: Record
+    content_hash: str
+    prompt: bytes
+    chosen: bytes
+    rejected: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +76,21 @@ class UnreadableFile(DomainError):
 
 
 def canonical_json(value: object) -> str:
+    """The definition: what hashes are taken over."""
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def canonical_messages(messages: list[Message]) -> bytes:
+    """`canonical_json` of messages as bytes, several times faster. Only texts: numbers may differ."""
+    return orjson.dumps(messages, option=orjson.OPT_SORT_KEYS)
+
+
+def prepared(record: Record) -> Prepared:
+    """Each text is written once, for the hash and for the database."""
+    prompt, chosen = canonical_messages(record.prompt), canonical_messages(record.chosen)
+    rejected = canonical_messages(record.rejected)
+    whole = b'{"chosen":%b,"prompt":%b,"rejected":%b}' % (chosen, prompt, rejected)
+    return Prepared(record, hashlib.sha256(whole).hexdigest(), prompt, chosen, rejected)
 
 
 def row_error(line: int, reason: object, raw: object = "") -> RowError:

@@ -44,6 +44,8 @@ def messages(value: object, name: str) -> list[Message]:
 
 def dialogue(text: str) -> list[Message] | None:
     """The turns of a `\\n\\nHuman: … \\n\\nAssistant: …` text; None when it does not begin like one."""
+    if "Human:" not in text and "Assistant:" not in text:
+        return None  # most texts: the expression would try every character of them
     parts = _TURN.split(text)
     if len(parts) < 3 or parts[0].strip():
         return None

@@ -1,10 +1,16 @@
 """One table a file. Models hold fields, choices and constraints; what happens to them is in `services/`."""
 
+from annotation.models.adjudication import Adjudication
+from annotation.models.agreement_pair import AgreementPair
+from annotation.models.agreement_pattern import AgreementPattern
+from annotation.models.analysis import Analysis
 from annotation.models.anchor import Anchor
 from annotation.models.api_token import ApiToken
 from annotation.models.assignment import Assignment
 from annotation.models.audit_entry import AuditEntry
 from annotation.models.comparison import Comparison
+from annotation.models.dataset_push import DatasetPush
+from annotation.models.gold import Gold
 from annotation.models.import_rejection import ImportRejection
 from annotation.models.invite import Invite
 from annotation.models.label import Label
@@ -13,17 +19,28 @@ from annotation.models.membership import Membership, Role
 from annotation.models.pool import Pool, Split
 from annotation.models.pop_dataset import PopDataset
 from annotation.models.preference import Preference
+from annotation.models.preference_flag import PreferenceFlag
 from annotation.models.preference_import import PreferenceImport
 from annotation.models.project import Project
+from annotation.models.strength import Strength
+from annotation.models.tally import Tally
 from annotation.models.user import User
+from annotation.models.webhook import Webhook
+from annotation.models.webhook_delivery import WebhookDelivery
 from annotation.models.worker_beat import WorkerBeat
 
 __all__ = [
+    "Adjudication",
+    "AgreementPair",
+    "AgreementPattern",
+    "Analysis",
     "Anchor",
     "ApiToken",
     "Assignment",
     "AuditEntry",
     "Comparison",
+    "DatasetPush",
+    "Gold",
     "ImportRejection",
     "Invite",
     "Label",
@@ -32,10 +49,15 @@ __all__ = [
     "Pool",
     "PopDataset",
     "Preference",
+    "PreferenceFlag",
     "PreferenceImport",
     "Project",
     "Role",
     "Split",
+    "Strength",
+    "Tally",
     "User",
+    "Webhook",
+    "WebhookDelivery",
     "WorkerBeat",
 ]

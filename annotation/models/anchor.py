@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from django.conf import settings
 from django.db import models
 
 
@@ -24,6 +25,15 @@ class Anchor(models.Model):
     in_flight = models.PositiveSmallIntegerField(default=0)
     attempts = models.PositiveIntegerField(default=0, help_text="Comparisons drawn for this anchor.")
     attempt_limit = models.PositiveIntegerField()
+    held_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        help_text="The annotator it is pinned to while it lasts.",
+    )
+    held_until = models.DateTimeField(null=True, blank=True)
     partner_pool_size = models.BigIntegerField(default=0)
     partner_cursor = models.BigIntegerField(default=0)
 

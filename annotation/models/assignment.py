@@ -13,6 +13,12 @@ class Assignment(models.Model):
         EXPIRED = "expired", "Expired"
         RELEASED = "released", "Released"
 
+    class Kind(models.TextChoices):
+        WORK = "work", "Work"
+        GOLD = "gold", "Gold"
+        RETEST = "retest", "Retest"
+        PRACTICE = "practice", "Practice"
+
     comparison = models.ForeignKey(
         "annotation.Comparison", on_delete=models.CASCADE, related_name="assignments"
     )
@@ -21,6 +27,10 @@ class Assignment(models.Model):
     )
     project = models.ForeignKey("annotation.Project", on_delete=models.CASCADE, related_name="assignments")
     state = models.CharField(max_length=10, choices=State.choices, default=State.LEASED)
+    kind = models.CharField(max_length=8, choices=Kind.choices, default=Kind.WORK)
+    retest_of = models.ForeignKey(
+        "annotation.Label", null=True, blank=True, on_delete=models.CASCADE, related_name="retests"
+    )
     low_first = models.BooleanField(help_text="The order shown: low on the left.")
     leased_at = models.DateTimeField()
     expires_at = models.DateTimeField()
@@ -28,8 +38,10 @@ class Assignment(models.Model):
     class Meta:
         ordering = ["id"]
         constraints = [
-            # One row per person and comparison: an expired lease is taken up again in place.
-            models.UniqueConstraint(fields=["comparison", "annotator"], name="assigned_once_per_person")
+            # One row per person, comparison and kind: an expired lease is taken up again in place.
+            models.UniqueConstraint(
+                fields=["comparison", "annotator", "kind"], name="assigned_once_per_person"
+            )
         ]
         indexes = [
             models.Index(

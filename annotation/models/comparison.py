@@ -9,6 +9,7 @@ class Comparison(models.Model):
     class State(models.TextChoices):
         OPEN = "open", "Open"
         RESOLVED = "resolved", "Resolved"
+        WITHDRAWN = "withdrawn", "Withdrawn"
 
     class Outcome(models.TextChoices):
         LOW = "low", "Low is stronger"
@@ -36,6 +37,14 @@ class Comparison(models.Model):
     label_count = models.PositiveSmallIntegerField(default=0)
     outcome = models.CharField(max_length=5, choices=Outcome.choices, blank=True)
     confidence = models.FloatField(null=True, blank=True)
+    disputed = models.BooleanField(default=False, help_text="Waits for a reviewer.")
+    adjudicated = models.BooleanField(default=False, help_text="A reviewer decided: votes no longer do.")
+    needs_fold = models.BooleanField(
+        default=False, help_text="Its labels changed since the agreement figures counted them."
+    )
+    folded = models.JSONField(
+        default=list, help_text="The votes the agreement figures hold now: [[annotator, vote], …]."
+    )
     # Grows when the comparison comes back to the queue, so that everyone's cursor meets it again.
     queue_position = models.BigIntegerField()
     created_at = models.DateTimeField()
@@ -62,6 +71,12 @@ class Comparison(models.Model):
                 condition=models.Q(free_slots__gt=0),
             ),
             models.Index(fields=["pool", "state", "id"], name="comparison_by_state"),
+            models.Index(
+                fields=["pool", "id"], name="comparison_disputed", condition=models.Q(disputed=True)
+            ),
+            models.Index(
+                fields=["pool", "id"], name="comparison_to_fold", condition=models.Q(needs_fold=True)
+            ),
         ]
 
     def __str__(self) -> str:

@@ -10,6 +10,8 @@ class LabelEvent(models.Model):
     class Kind(models.TextChoices):
         SUBMITTED = "submitted", "Submitted"
         UNDONE = "undone", "Undone"
+        EDITED = "edited", "Edited"
+        CORRECTED = "corrected", "Corrected"  # an edit or undo of what a frozen dataset holds
 
     label = models.ForeignKey("annotation.Label", on_delete=models.CASCADE, related_name="events")
     kind = models.CharField(max_length=10, choices=Kind.choices)
@@ -17,6 +19,15 @@ class LabelEvent(models.Model):
     at = models.DateTimeField()
     old_verdict = models.CharField(max_length=12, blank=True)
     new_verdict = models.CharField(max_length=12, blank=True)
+    reason = models.CharField(max_length=500, blank=True, help_text="Why a frozen answer was corrected.")
+    dataset = models.ForeignKey(
+        "annotation.PopDataset",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="corrections",
+        help_text="The latest frozen dataset that holds the corrected label.",
+    )
 
     class Meta:
         ordering = ["id"]

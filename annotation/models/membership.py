@@ -7,6 +7,7 @@ from django.db import models
 class Role(models.TextChoices):
     OWNER = "owner", "Owner"
     ADMIN = "admin", "Admin"
+    REVIEWER = "reviewer", "Reviewer"
     ANNOTATOR = "annotator", "Annotator"
 
 
@@ -23,6 +24,11 @@ class Membership(models.Model):
     last_anchor = models.ForeignKey(
         "annotation.Anchor", null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
+
+    served = models.PositiveIntegerField(
+        default=0, help_text="Comparisons handed out so far: decides when a check is mixed in."
+    )
+    practised_at = models.DateTimeField(null=True, blank=True, help_text="When the practice round ended.")
 
     class Meta:
         ordering = ["joined_at", "id"]

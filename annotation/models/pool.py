@@ -12,7 +12,8 @@ class Pool(models.Model):
     """The preferences of one split of a project and the position of its sampling stream.
 
     The stream is a seeded permutation over a pool of `epoch_size` preferences; `counter` is how much of it
-    has been drawn. When the pool has grown since, the next draw opens a new epoch.
+    has been drawn. When the pool has grown since, the next draw opens a new epoch. What was drawn and
+    labelled is counted in tallies, one row a person: nobody waits for a count.
     """
 
     project = models.ForeignKey("annotation.Project", on_delete=models.CASCADE, related_name="pools")
@@ -21,20 +22,12 @@ class Pool(models.Model):
     epoch = models.PositiveIntegerField(default=0)
     epoch_size = models.BigIntegerField(default=0)
     counter = models.BigIntegerField(default=0)
-    drawn = models.BigIntegerField(default=0, help_text="Comparisons made.")
-    undecided = models.BigIntegerField(default=0, help_text="Comparisons resolved without a winner.")
-    decided = models.BigIntegerField(default=0, help_text="Comparisons resolved with a winner.")
-    labels = models.BigIntegerField(default=0, help_text="Current labels.")
-    full_anchors = models.BigIntegerField(default=0)
-    exhausted_anchors = models.BigIntegerField(default=0)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["project", "split"], name="one_pool_per_split"),
             models.CheckConstraint(
-                condition=models.Q(
-                    size__gte=0, counter__gte=0, drawn__gte=0, undecided__gte=0, decided__gte=0
-                ),
+                condition=models.Q(size__gte=0, counter__gte=0),
                 name="pool_counts_not_negative",
             ),
         ]

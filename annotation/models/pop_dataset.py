@@ -15,6 +15,7 @@ class PopDataset(models.Model):
         FREEZING = "freezing", "Freezing"
         FROZEN = "frozen", "Frozen"
         FAILED = "failed", "Failed"
+        CANCELLED = "cancelled", "Cancelled"
 
     project = models.ForeignKey("annotation.Project", on_delete=models.PROTECT, related_name="datasets")
     number = models.PositiveIntegerField()
@@ -29,6 +30,9 @@ class PopDataset(models.Model):
     manifest = models.JSONField(default=dict)
     progress_done = models.PositiveIntegerField(default=0)
     progress_total = models.PositiveIntegerField(default=0)
+    cancel_requested = models.BooleanField(default=False)
+    started_at = models.DateTimeField(null=True, blank=True)
+    snapshot_at = models.DateTimeField(null=True, blank=True, help_text="It holds the labels of this moment.")
     error = models.TextField(blank=True)
     heartbeat_at = models.DateTimeField(null=True, blank=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")

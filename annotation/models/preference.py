@@ -27,11 +27,29 @@ class Preference(models.Model):
     external_id = models.CharField(max_length=200, blank=True)
     source = models.CharField(max_length=200, blank=True)
 
+    excluded_at = models.DateTimeField(null=True, blank=True, help_text="Left out of drawing and freezing.")
+    exclusion_reason = models.CharField(max_length=300, blank=True)
+    replaces = models.OneToOneField(
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="replaced_by",
+        help_text="The excluded preference this is the corrected form of.",
+    )
+
     class Meta:
         ordering = ["id"]
         constraints = [
             models.UniqueConstraint(fields=["project", "content_hash"], name="preference_imported_once"),
             models.UniqueConstraint(fields=["project", "split", "number"], name="preference_numbered_once"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["project", "id"],
+                name="preference_excluded",
+                condition=models.Q(excluded_at__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:

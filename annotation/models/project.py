@@ -47,6 +47,26 @@ class Project(models.Model):
         validators=[MaxValueValidator(50)],
         help_text="Share of the preferences kept out of training, chosen by content hash at import.",
     )
+    gold_percent = models.PositiveSmallIntegerField(
+        default=0,
+        validators=[MaxValueValidator(50)],
+        help_text="Share of the comparisons handed out that are gold: their answer is known.",
+    )
+    retest_percent = models.PositiveSmallIntegerField(
+        default=0,
+        validators=[MaxValueValidator(50)],
+        help_text="Share of the comparisons handed out that the person answered before, sides swapped.",
+    )
+    practice_size = models.PositiveSmallIntegerField(
+        default=0,
+        validators=[MaxValueValidator(20)],
+        help_text="Practice comparisons with feedback before the first real one.",
+    )
+    dispute_below = models.FloatField(
+        default=0.0,
+        validators=[MinValueValidator(0.0), MaxValueValidator(1.0)],
+        help_text="With several labels a comparison: a winner with less confidence goes to a reviewer.",
+    )
     seed = models.BigIntegerField(help_text="Seeds every permutation of the project.")
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField()

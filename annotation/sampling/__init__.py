@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from annotation.sampling import iterative, random
+from annotation.sampling import active, iterative, random
 from annotation.sampling.plan import Plan, Strategy
 
-STRATEGIES: dict[str, Strategy] = {entry.name: entry for entry in (random.STRATEGY, iterative.STRATEGY)}
+STRATEGIES: dict[str, Strategy] = {
+    entry.name: entry for entry in (random.STRATEGY, iterative.STRATEGY, active.STRATEGY)
+}
 
 
 class UnknownStrategy(ValueError):

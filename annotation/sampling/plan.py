@@ -25,3 +25,4 @@ class Strategy:
     doc: str
     anchored: bool  # each comparison is drawn for one preference, whose quota it fills
     estimate: Callable[[Plan], float]  # labels expected before the first one is given
+    learns: bool = False  # strengths are kept up with every answer, and partners chosen by them

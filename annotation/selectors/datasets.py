@@ -15,7 +15,7 @@ from annotation import rules
 from annotation.errors import Conflict, Invalid, NotFound, Unavailable
 from annotation.exports import EXPORTS, Source, source
 from annotation.exports.canonical import FILES
-from annotation.models import PopDataset, Project, User
+from annotation.models import DatasetPush, PopDataset, Project, User
 
 
 def of_project(user: User, project: Project) -> QuerySet[PopDataset]:
@@ -34,6 +34,20 @@ def get(user: User, dataset_id: int) -> PopDataset:
     if found is None or not rules.can_view(user, found.project):
         raise NotFound("no_dataset", "No such dataset.")
     rules.check_manage(user, found.project)
+    return found
+
+
+def pushes(user: User, dataset: PopDataset) -> QuerySet[DatasetPush]:
+    """Newest first."""
+    rules.check_manage(user, dataset.project)
+    return DatasetPush.objects.filter(dataset=dataset).select_related("created_by").order_by("-id")
+
+
+def push(user: User, dataset: PopDataset, push_id: int) -> DatasetPush:
+    """Raises NotFound when the dataset has no such push."""
+    found = pushes(user, dataset).filter(pk=push_id).first()
+    if found is None:
+        raise NotFound("no_push", "No such push.")
     return found
 
 

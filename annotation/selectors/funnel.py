@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from annotation import rules
 from annotation.models import PopDataset, Project, Split, User
+from annotation.selectors import tallies
 
 
 @dataclass(frozen=True)
@@ -25,14 +26,15 @@ class Funnel:
 
 
 def of_project(user: User, project: Project) -> Funnel:
-    """Two queries, whatever the project's size."""
+    """Three queries, whatever the project's size."""
     rules.check_manage(user, project)
     pools = list(project.pools.all())
+    counts = tallies.of_project(project)
     return Funnel(
         preferences=sum(pool.size for pool in pools),
         heldout=sum(pool.size for pool in pools if pool.split == Split.HELDOUT),
-        comparisons=sum(pool.drawn for pool in pools),
-        labels=sum(pool.labels for pool in pools),
-        rows=sum(pool.decided for pool in pools),
+        comparisons=counts.drawn,
+        labels=counts.labels,
+        rows=counts.decided,
         datasets=PopDataset.objects.filter(project=project, state=PopDataset.State.FROZEN).count(),
     )

@@ -3,29 +3,45 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
-from django.db.models import Exists, Min, OuterRef, QuerySet
+import orjson
+from django.db.models import Count, Exists, Min, OuterRef, QuerySet
 
-from annotation import rules
-from annotation.models import Assignment, Comparison, Pool, Preference, Project, User
+from annotation import rules, sql
+from annotation.models import Assignment, Comparison, Pool, Project, User
+from annotation.selectors import practice, tallies
 
 
 @dataclass(frozen=True)
 class EmptyReason:
-    """Why there is nothing to label now; `free_at` says when asking again may help."""
+    """Why there is nothing to label now; `free_at` says when asking again may help.
+
+    `held_count`: how many comparisons this person could answer are leased to others.
+    """
 
     code: str
     message: str
     free_at: datetime | None = None
+    held_count: int = 0
 
 
 ARCHIVED = EmptyReason("archived", "This project is archived. Nothing more is to be labelled.")
 PAUSED = EmptyReason("paused", "This project is paused. Come back when it has been reopened.")
+# low before high: a comparison's `low` is the preference with the smaller id.
+_SIDES = """
+    SELECT p.prompt, p.chosen, p.rejected, a.id IS NOT NULL
+    FROM annotation_comparison c
+    JOIN annotation_preference p ON p.id IN (c.low_id, c.high_id)
+    LEFT JOIN annotation_anchor a ON a.id = c.anchor_id AND a.preference_id = p.id
+    WHERE c.id = %s ORDER BY p.id
+"""
+CLOSED = {Project.State.ARCHIVED.value: ARCHIVED, Project.State.PAUSED.value: PAUSED}
 NO_PREFERENCES = EmptyReason(
     "no_preferences", "There is nothing to compare yet: the project needs at least two preferences."
 )
+PRACTICE = EmptyReason("practice", "Please answer the practice comparisons you hold first.")
 DONE = EmptyReason("done", "Everything is labelled. Thank you.")
 ALL_MINE_DONE = EmptyReason(
     "all_mine_done",
@@ -35,37 +51,36 @@ ALL_MINE_DONE = EmptyReason(
 
 
 def card(assignment: Assignment) -> dict[str, Any]:
-    """What the browser may know: texts and order. No scores, sources or ids of preferences, ever."""
-    rows = Comparison.objects.select_related("low", "high", "anchor", "pool__project")
-    comparison = rows.get(pk=assignment.comparison_id)
-    low, high = _texts(comparison.low), _texts(comparison.high)
+    """What the browser may know: texts and order; no scores, sources or ids, ever. One query."""
+    (low, low_is_anchor), (high, high_is_anchor) = map(_side, sql.rows(_SIDES, [assignment.comparison_id]))
+    in_order = assignment.low_first
     return {
         "id": assignment.pk,
         "expires_at": assignment.expires_at,
-        "first": low if assignment.low_first else high,
-        "second": high if assignment.low_first else low,
-        "anchor": _anchor_side(comparison, assignment.low_first),
-        "question": comparison.pool.project.question,
+        "first": low if in_order else high,
+        "second": high if in_order else low,
+        "anchor": _anchor_side(assignment, low_is_anchor, high_is_anchor),
+        "question": assignment.project.question,
+        "practice": practice.place(assignment),
     }
 
 
-def _texts(preference: Preference) -> dict[str, list[dict[str, str]]]:
-    return {
-        "prompt": _messages(preference.prompt),
-        "chosen": _messages(preference.chosen),
-        "rejected": _messages(preference.rejected),
-    }
+def _side(row: sql.Row) -> tuple[dict[str, list[dict[str, str]]], bool]:
+    """The texts of a preference, and whether it is the anchor."""
+    prompt, chosen, rejected, is_anchor = row
+    texts = {"prompt": prompt, "chosen": chosen, "rejected": rejected}
+    return {name: _messages(orjson.loads(text)) for name, text in texts.items()}, bool(is_anchor)
 
 
 def _messages(messages: list[dict[str, str]]) -> list[dict[str, str]]:
     return [{"role": message["role"], "content": message["content"]} for message in messages]
 
 
-def _anchor_side(comparison: Comparison, low_first: bool) -> str | None:
-    if comparison.anchor is None:
+def _anchor_side(assignment: Assignment, low: bool, high: bool) -> str | None:
+    """Checks name none, like held-out pairs: the anchor of an old comparison would give a retest away."""
+    if not (low or high) or assignment.kind != Assignment.Kind.WORK:
         return None
-    anchor_is_low = comparison.anchor.preference_id == comparison.low_id
-    return "first" if anchor_is_low == low_first else "second"
+    return "first" if low == assignment.low_first else "second"
 
 
 def taken_by(user: User) -> Exists:
@@ -82,18 +97,18 @@ def why_empty(user: User, project: Project, at: datetime) -> EmptyReason:
     """
     rules.check_annotate(user, project)
     state = Project.objects.values_list("state", flat=True).get(pk=project.pk)
-    if state == Project.State.ARCHIVED:
-        return ARCHIVED
-    if state == Project.State.PAUSED:
-        return PAUSED
+    if closed := CLOSED.get(state):
+        return closed
     pools = list(Pool.objects.filter(project=project))
     if all(pool.size < 2 for pool in pools):
         return NO_PREFERENCES
+    if practice.waits(user, project):
+        return PRACTICE
     if _live(project, at).filter(annotator=user).count() >= rules.MOST_LIVE:
         return EmptyReason(
             "hold_limit", f"You hold {rules.MOST_LIVE} comparisons already: please answer those first.", at
         )
-    if all(pool.drawn == pool.decided + pool.undecided for pool in pools):
+    if tallies.of_project(project).open == 0:
         return DONE
     return _held_by_others(user, project, at) or ALL_MINE_DONE
 
@@ -107,12 +122,14 @@ def _held_by_others(user: User, project: Project, at: datetime) -> EmptyReason |
     open_to_them = Comparison.objects.filter(
         ~taken_by(user), pool__project=project, state=Comparison.State.OPEN
     )
-    others = _live(project, at).exclude(annotator=user).filter(comparison__in=open_to_them)
-    free_at = others.aggregate(first=Min("expires_at"))["first"]
-    if free_at is None:
+    work = _live(project, at).filter(kind=Assignment.Kind.WORK)
+    others = work.exclude(annotator=user).filter(comparison__in=open_to_them)
+    seen = others.aggregate(count=Count("comparison", distinct=True), first=Min("expires_at"))
+    count, free_at = seen["count"], seen["first"]
+    if not count:
         return None
-    return EmptyReason(
-        "held_by_others",
-        "Others are at work on everything that is left. What they do not answer comes free later.",
-        free_at,
-    )
+    held = f"{count} comparisons are held by others, the next"
+    if count == 1:
+        held = "1 comparison is held by others and"
+    message = f"{held} is free at {free_at.astimezone(UTC):%H:%M} UTC unless it is answered before."
+    return EmptyReason("held_by_others", message, free_at, count)

@@ -1,53 +1,155 @@
-"""The quotas of the iterative strategy. Whoever changes an anchor holds the lock on its pool.
+"""The quotas of the iterative strategy. Whoever changes several anchors locks them first, by id.
 
 `wins + in_flight ≤ quota` is kept by conditional updates and, behind them, by the table's own constraint.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.db import connection
 from django.db.models import F, Q
 
-from annotation.models import Anchor, Pool, Project
+from annotation import sql
+from annotation.models import Anchor, Membership, Pool, Preference, Project
+from annotation.services import leases
 
 State = Anchor.State
+Changes = dict[str, int]  # of the counts in a tally
+COUNTED = (State.FULL, State.EXHAUSTED)
 UNFILLED = Q(quota__gt=F("wins") + F("in_flight"))
 ROOM = Q(state=State.OPEN, quota__gt=F("wins") + F("in_flight"), attempt_limit__gt=F("attempts"))
 
+_ANCHOR = sql.Table(Anchor)
+_READ = f"SELECT {_ANCHOR.columns('a')} FROM annotation_anchor a"  # noqa: S608 - names of ours
+_OF_PREFERENCES = "SELECT preference_id, id FROM annotation_anchor WHERE preference_id IN (%s, %s)"
+_OF_PREFERENCE = "SELECT id FROM annotation_anchor WHERE preference_id = %s"
+_SETTINGS = "SELECT k, attempt_cap FROM annotation_project WHERE id = %s"
+_TAKE_ON = """
+    UPDATE annotation_anchor SET in_flight = in_flight + 1, attempts = attempts + 1, held_by_id = %s,
+        held_until = %s, partner_pool_size = %s, partner_cursor = %s
+    WHERE id = %s AND partner_pool_size = %s AND partner_cursor = %s AND state = 'open'
+    AND quota > wins + in_flight AND attempt_limit > attempts
+    AND (held_by_id IS NULL OR held_by_id = %s OR held_until <= %s)
+"""
 
-def get_or_make(preference_id: int, project: Project, pool: Pool) -> Anchor:
-    limit = project.k * project.attempt_cap
-    anchor, _ = Anchor.objects.get_or_create(
-        preference_id=preference_id,
-        defaults={"pool": pool, "quota": project.k, "attempt_limit": limit},
-    )
-    return anchor
+
+def get_or_make(preference_id: int, project: Project, pool_id: int) -> int:
+    """The id of the preference's anchor, which is made when it has none."""
+    if known := sql.first(_OF_PREFERENCE, [preference_id]):
+        return int(known[0])
+    k, limit = _wanted(project)
+    made = Anchor(preference_id=preference_id, pool_id=pool_id, quota=k, attempt_limit=limit)
+    if _ANCHOR.insert(made, unless="ON CONFLICT (preference_id) DO NOTHING"):
+        return made.pk
+    return get_or_make(preference_id, project, pool_id)  # somebody else made it at this moment
 
 
-def take(anchor_id: int, pool: Pool) -> Anchor | None:
-    """Reserve one comparison for the anchor; None when it has no room."""
-    free = Anchor.objects.filter(ROOM, pk=anchor_id, pool=pool)
-    if not free.update(in_flight=F("in_flight") + 1, attempts=F("attempts") + 1):
+def _wanted(project: Project) -> tuple[int, int]:
+    """k and the attempt limit as they are now: a raise waits for anchors made under the old ones."""
+    found = sql.first(f"{_SETTINGS} {_share()}", [project.pk])
+    assert found  # noqa: S101 - for the type checker
+    k, attempt_cap = found
+    return k, k * attempt_cap
+
+
+def _share() -> str:
+    return "FOR SHARE" if connection.vendor == "postgresql" else ""
+
+
+def locked(ids: Iterable[int | None]) -> None:
+    """Lock these anchors, in the order of their ids."""
+    wanted = {pk for pk in ids if pk is not None}
+    rows = Anchor.objects.select_for_update(no_key=True).filter(pk__in=wanted).order_by("pk")
+    list(rows.values_list("pk", flat=True))
+
+
+def of_preferences(one: int, other: int) -> dict[int, int]:
+    """The ids of the anchors of these preferences, as far as they have one."""
+    return dict(sql.rows(_OF_PREFERENCES, [one, other]))
+
+
+def hold(ids: Iterable[int | None]) -> dict[int, Anchor]:
+    """These anchors, locked in the order of their ids and read as they are now. `put` writes them."""
+    wanted = sorted({pk for pk in ids if pk is not None})
+    places = ", ".join(["%s"] * len(wanted))
+    found = sql.rows(f"{_READ} WHERE a.id IN ({places}) ORDER BY a.id {sql.locking('a')}", wanted)
+    return {row[0]: _ANCHOR.made(row) for row in found}
+
+
+def has_place(anchor: Anchor) -> bool:
+    """Whether one more win counts; beyond that it is a surplus."""
+    return anchor.quota > anchor.wins + anchor.in_flight
+
+
+def put(held: Iterable[Anchor]) -> Changes:
+    """Write the counts of anchors that are held, and their states; what that changes in the tally."""
+    changes: Changes = {}
+    for anchor in held:
+        before, anchor.state = anchor.state, _state(anchor)
+        _ANCHOR.update(anchor, "wins", "in_flight", "state")
+        _note(changes, before, anchor.state)
+    return changes
+
+
+def _note(changes: Changes, before: str, after: str) -> None:
+    if before == after:
+        return
+    for value, change in ((before, -1), (after, 1)):
+        if value in COUNTED:
+            name = f"{value}_anchors"
+            changes[name] = changes.get(name, 0) + change
+
+
+def open_to(member: Membership, at: datetime) -> Q:
+    """Anchors that are not pinned to somebody else just now."""
+    return Q(held_by=None) | Q(held_by=member.user_id) | Q(held_until__lte=at)
+
+
+def take(anchor_id: int, pool_id: int, member: Membership, at: datetime) -> Anchor | None:
+    """Reserve one comparison for the anchor and pin it to the member; None when it has no room."""
+    free = Anchor.objects.filter(ROOM, pk=anchor_id, pool=pool_id)
+    pinned = {"held_by": member.user_id, "held_until": leases.end_of(member.project, at)}
+    if not free.update(in_flight=F("in_flight") + 1, attempts=F("attempts") + 1, **pinned):
         return None
     texts = ("preference__prompt", "preference__chosen", "preference__rejected")
     return Anchor.objects.select_related("preference").defer(*texts).get(pk=anchor_id)
 
 
-def give_up(anchor: Anchor, pool: Pool) -> None:
+def take_on(anchor: Anchor, size: int, end: int, member: Membership, at: datetime) -> bool:
+    """Reserve a comparison for an anchor as it was read, its stream of partners moved on to `end`.
+
+    False when it changed since.
+    """
+    now, until = (sql.stored(Anchor, "held_until", when) for when in (at, leases.end_of(member.project, at)))
+    seen = [anchor.pk, anchor.partner_pool_size, anchor.partner_cursor, member.user_id, now]
+    return sql.changed(_TAKE_ON, [member.user_id, until, size, end, *seen]) == 1
+
+
+def give_up(anchor: Anchor) -> Changes:
     """No partner is left: hand the reservation back and ask for no more until the pool grows."""
     Anchor.objects.filter(pk=anchor.pk).update(
         in_flight=F("in_flight") - 1, attempts=F("attempts") - 1, attempt_limit=F("attempts") - 1
     )
-    settle(anchor.pk, pool)
+    return settle([anchor.pk])
 
 
-def hope_again(project: Project, pool: Pool) -> None:
+def hope_again(project: Project, pool: Pool) -> Changes:
     """The pool has grown: anchors that had run out of partners have new ones."""
-    limit = project.k * project.attempt_cap
+    _, limit = _wanted(project)
     stuck = Anchor.objects.filter(pool=pool, attempt_limit__lt=limit, wins__lt=F("quota"))
-    ids = list(stuck.values_list("pk", flat=True))
-    stuck.update(attempt_limit=limit)
-    for anchor_id in ids:
-        settle(anchor_id, pool)
+    stuck = stuck.filter(preference__excluded_at=None)
+    ids = list(stuck.select_for_update(no_key=True, of=("self",)).order_by("pk").values_list("pk", flat=True))
+    Anchor.objects.filter(pk__in=ids).update(attempt_limit=limit)
+    return settle(ids)
+
+
+def close_excluded(pool: Pool) -> None:
+    """Nothing is drawn for excluded preferences, whatever the limit was raised to."""
+    gone = Preference.objects.filter(project=pool.project_id, excluded_at__isnull=False)
+    mine = Anchor.objects.filter(pool=pool, preference__in=gone)
+    mine.update(attempt_limit=0, state=State.EXHAUSTED)
 
 
 def release(anchor_id: int) -> None:
@@ -68,18 +170,15 @@ def discredit(anchor_id: int) -> None:
     Anchor.objects.filter(pk=anchor_id).update(wins=F("wins") - 1)
 
 
-def settle(anchor_id: int, pool: Pool) -> None:
-    """Bring the state in line with the counts; the caller saves the pool, whose counters follow."""
-    anchor = Anchor.objects.get(pk=anchor_id)
-    state = _state(anchor)
-    if state == anchor.state:
-        return
-    for value, change in ((anchor.state, -1), (state, 1)):
-        if value == State.FULL:
-            pool.full_anchors += change
-        elif value == State.EXHAUSTED:
-            pool.exhausted_anchors += change
-    Anchor.objects.filter(pk=anchor.pk).update(state=state)
+def settle(ids: Iterable[int | None]) -> Changes:
+    """Bring the states in line with the counts; what that changes in the tally."""
+    changes: Changes = {}
+    for anchor in Anchor.objects.filter(pk__in={pk for pk in ids if pk is not None}):
+        state = _state(anchor)
+        if state != anchor.state:
+            Anchor.objects.filter(pk=anchor.pk).update(state=state)
+            _note(changes, anchor.state, state)
+    return changes
 
 
 def _state(anchor: Anchor) -> State:

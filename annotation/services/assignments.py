@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from annotation import rules
+from annotation import rules, sql
 from annotation.errors import NotFound
 from annotation.models import Assignment, Membership, Project, Role, User
-from annotation.services import audit, draws, leases, waiting
-from annotation.services.transactions import Again, exact
+from annotation.services import audit, draw_anchored, draws, leases, mixing, practice, waiting
+from annotation.services.transactions import exact
 
 TAKEN_BACK_ON_THE_WAY = 20
+_MEMBERSHIP, _PROJECT = sql.Table(Membership), sql.Table(Project, without=["guidelines"])
+_MEMBER = f"""
+    SELECT {_MEMBERSHIP.columns("m")}, {_PROJECT.columns("p")}
+    FROM annotation_membership m JOIN annotation_project p ON p.id = m.project_id
+    WHERE m.project_id = %s AND m.user_id = %s
+"""  # noqa: S608 - names of ours
 
 
 def next_for(*, project: Project, by: User, at: datetime, exclude: Collection[int] = ()) -> Assignment | None:
@@ -23,56 +29,90 @@ def next_for(*, project: Project, by: User, at: datetime, exclude: Collection[in
     Raises:
         NotFound: not a member.
     """
-    rules.check_annotate(by, project)
-    expire(at, limit=TAKEN_BACK_ON_THE_WAY)
-    return _next(project, by, at, frozenset(exclude))
+    found = _one(project, by, at, frozenset(exclude))
+    # The beat takes back leases that ran out; whoever would go away empty-handed need not wait for it.
+    if found is None and expire(at, limit=TAKEN_BACK_ON_THE_WAY):
+        return _one(project, by, at, frozenset(exclude))
+    return found
+
+
+def _one(project: Project, by: User, at: datetime, exclude: frozenset[int]) -> Assignment | None:
+    while isinstance(found := _next(project, by, at, exclude), draw_anchored.OnceMore):
+        continue
+    return found
 
 
 @exact
-def _next(project: Project, by: User, at: datetime, exclude: frozenset[int]) -> Assignment | None:
+def _next(
+    project: Project, by: User, at: datetime, exclude: frozenset[int]
+) -> Assignment | draw_anchored.OnceMore | None:
+    """`OnceMore` is given back, not raised, so that what led to it is committed."""
+    try:
+        return _found(project, by, at, exclude)
+    except draw_anchored.OnceMore as once_more:
+        return once_more
+
+
+def _found(project: Project, by: User, at: datetime, exclude: frozenset[int]) -> Assignment | None:
     member = _locked_member(project, by, at)
     if member.project.state != Project.State.OPEN:
         return None
-    mine = list(leases.live(project, by, at))
-    for held in mine:
-        if held.pk not in exclude:
-            if not leases.extend(held, member.project, at):
-                raise Again
-            return held
-    if len(mine) >= rules.MOST_LIVE:
+    seen = waiting.look(member=member, at=at)
+    if kept := _kept([pk for pk in seen.leases if pk not in exclude], member, at):
+        return kept
+    if len(seen.leases) >= rules.MOST_LIVE:
         return None
-    pools = waiting.pools_of(member)
+    check = mixing.pick(member=member, at=at)
+    if check or practice.goes_on(member):
+        return check
     return (
-        waiting.claim_next(member=member, pools=pools, at=at)
-        or _drawn(member, pools, at)
-        or waiting.claim_any(member=member, pools=pools, at=at)
+        waiting.claim_next(member=member, at=at, seen=seen)
+        or draws.draw(member=member, at=at)
+        or waiting.claim_any(member=member, at=at)
     )
 
 
-def _drawn(member: Membership, pools: list[int], at: datetime) -> Assignment | None:
-    comparison = draws.draw(member=member, pools=pools, at=at)
-    if comparison is None:
+def _kept(held: list[int], member: Membership, at: datetime) -> Assignment | None:
+    """The oldest of these leases, prolonged; None without one.
+
+    What another tab is answering at this moment is passed by: waiting for it would lock it out of order.
+    """
+    if not held:
         return None
-    waiting.remember(member=member, comparison=comparison)
-    return leases.grant(comparison=comparison, project=member.project, by=member.user, at=at)
+    free = Assignment.objects.select_for_update(skip_locked=True, no_key=True, of=("self",))
+    lease = free.filter(pk__in=held, state=Assignment.State.LEASED).order_by("pk").first()
+    if lease is None:
+        return None
+    lease.project, lease.annotator = member.project, member.user
+    leases.extend(lease, member.project, at)
+    return lease
 
 
 def _locked_member(project: Project, by: User, at: datetime) -> Membership:
-    """The person's membership, locked: two tabs of one person cannot both take a last lease."""
-    if by.is_superuser:
-        _, new = Membership.objects.get_or_create(
-            project=project, user=by, defaults={"role": Role.ANNOTATOR, "joined_at": at}
-        )
-        if new:
-            role: dict[str, object] = {"role": Role.ANNOTATOR.value}
-            audit.record(
-                by=by, at=at, verb="member.role_set", project=project, target=by.username, details=role
-            )
-    rows = Membership.objects.select_for_update(no_key=True, of=("self",)).select_related("project", "user")
-    member = rows.filter(project=project, user=by).first()
-    if member is None:
+    """The person's membership, locked: two tabs of one person cannot both take a last lease.
+
+    The project comes along as it is now: it may have been paused since the caller read it.
+    """
+    found = sql.first(f"{_MEMBER} {sql.locking('m')}", [project.pk, by.pk]) if by.is_active else None
+    if found is None and by.is_superuser and by.is_active:
+        _join(project, by, at)
+        found = sql.first(f"{_MEMBER} {sql.locking('m')}", [project.pk, by.pk])
+    if found is None:
         raise NotFound("project_not_found", "There is no such project.")
+    member = _MEMBERSHIP.made(found[: len(_MEMBERSHIP)])
+    member.project = _PROJECT.made(found[len(_MEMBERSHIP) :])
+    member.user = by
     return member
+
+
+def _join(project: Project, by: User, at: datetime) -> None:
+    """A superuser who labels becomes a member, so that their queue stands somewhere."""
+    _, new = Membership.objects.get_or_create(
+        project=project, user=by, defaults={"role": Role.ANNOTATOR, "joined_at": at}
+    )
+    if new:
+        role: dict[str, object] = {"role": Role.ANNOTATOR.value}
+        audit.record(by=by, at=at, verb="member.role_set", project=project, target=by.username, details=role)
 
 
 def heartbeat(*, assignment_ids: Collection[int], by: User, at: datetime) -> list[int]:

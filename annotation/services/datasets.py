@@ -14,7 +14,7 @@ from annotation.models import PopDataset, Project, User
 from annotation.services import audit, doorbell, freezing, frozen_rows
 from annotation.services.freeze_options import FreezeOptions, resolve
 
-__all__ = ["FreezeOptions", "delete", "freeze", "ring_waiting", "run_freeze"]
+__all__ = ["FreezeOptions", "cancel", "delete", "freeze", "ring_waiting", "run_freeze"]
 
 TASK = "annotation.tasks.run_freeze"
 State = PopDataset.State
@@ -36,7 +36,8 @@ def freeze(
     """
     rules.check_manage(by, project)
     chosen = resolve(options, project)
-    if not frozen_rows.decided(project).exists():
+    known = frozen_rows.decided(project) if chosen.streams else frozen_rows.complete(project)
+    if not known.exists():
         raise Invalid("nothing_to_freeze", "There is nothing to freeze yet: no comparison has a winner.")
     Project.objects.select_for_update(no_key=True).get(pk=project.pk)  # one number after the other
     newest = PopDataset.objects.filter(project=project).aggregate(newest=Max("number"))["newest"] or 0
@@ -58,6 +59,31 @@ def freeze(
 def run_freeze(dataset_id: int) -> None:
     """Freeze, if the row can be claimed; safe to call twice and after a crash."""
     freezing.run(dataset_id)
+
+
+def cancel(*, dataset: PopDataset, by: User, at: datetime) -> PopDataset:
+    """Stop a freeze: at once while it waits, within about a second while it runs. Its files are discarded.
+
+    Raises:
+        Conflict: it has ended already.
+    """
+    rules.check_manage(by, dataset.project)
+    with transaction.atomic():
+        one = PopDataset.objects.filter(pk=dataset.pk)
+        ended = {"state": State.CANCELLED, "error": freezing.CANCELLED}
+        if not one.filter(state=State.QUEUED).update(cancel_requested=True, **ended) and not one.filter(
+            state=State.FREEZING
+        ).update(cancel_requested=True):
+            raise Conflict("ended", "This dataset is not being frozen any more.")
+        audit.record(by=by, at=at, verb="dataset.cancelled", project=dataset.project, target=dataset)
+    dataset.refresh_from_db()
+    return dataset
+
+
+def end_cancelled(dataset_id: int) -> None:
+    """Close a freeze that was broken off in this very process, as Ctrl-C does."""
+    freezing_now = PopDataset.objects.filter(pk=dataset_id, state=State.FREEZING)
+    freezing_now.update(state=State.CANCELLED, error=freezing.CANCELLED)
 
 
 @transaction.atomic

@@ -1,45 +1,143 @@
-"""Drawing the next comparison of the iterative strategy: an anchor with room, then a partner for it."""
+"""Drawing the next comparison of the iterative strategy: an anchor with room, then a partner for it.
+
+An anchor is pinned to the annotator it was last drawn for while their lease could last, so that each reads
+one new preference at a time. Others take it over when that time has passed, or when nothing else is left.
+"""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from annotation.models import Anchor, Comparison, Membership, Pool, Project
+from django.db.models import QuerySet
+
+from annotation import sql
+from annotation.models import Anchor, Assignment, Comparison, Membership, Pool, Project
 from annotation.sampling import iterative
-from annotation.services import anchors, draw_pairs
+from annotation.services import anchors, draw_active, draw_pairs, leases, tallying, waiting
+from annotation.services.anchors import Changes
+from annotation.services.transactions import Again
+
+_ANCHOR, _COMPARISON = sql.Table(Anchor), sql.Table(Comparison)
+_OWN = f"""
+    SELECT {_ANCHOR.columns("a")}, p.number
+    FROM annotation_anchor a JOIN annotation_preference p ON p.id = a.preference_id
+    WHERE a.id = %s AND a.pool_id = %s AND a.state = 'open' AND a.quota > a.wins + a.in_flight
+    AND a.attempt_limit > a.attempts AND (a.held_by_id IS NULL OR a.held_by_id = %s OR a.held_until <= %s)
+"""  # noqa: S608 - names of ours
+_ONCE = "ON CONFLICT (low_id, high_id) DO NOTHING"
 
 
-def draw(*, project: Project, pool: Pool, member: Membership, at: datetime) -> Comparison | None:
-    """The next comparison of a locked pool for this member; None when no anchor has room."""
+def stay(*, pool: Pool, member: Membership, at: datetime) -> Assignment | None:
+    """The next comparison of the member's own anchor, without the pool's lock; None when it has none.
+
+    Nothing is locked until there is a partner: a pool's lock comes before an anchor's.
+
+    Raises:
+        Again: somebody took the anchor's place, or the pair, at this moment.
+    """
+    if member.last_anchor_id is None:
+        return None
+    until = sql.stored(Anchor, "held_until", at)
+    own = sql.first(_OWN, [member.last_anchor_id, pool.pk, member.user_id, until])
+    if own is None:
+        return None
+    anchor, number = _ANCHOR.made(own[:-1]), own[-1]
+    pair, end = _partner(member.project, pool, anchor, number)
+    if pair is None:
+        return None
+    if not anchors.take_on(anchor, pool.epoch_size, end, member, at):
+        raise Again
+    lease = _leased(pair, project=member.project, pool=pool, anchor=anchor, member=member, at=at)
+    if lease is None:
+        raise Again
+    return lease
+
+
+class OnceMore(Exception):
+    """Anchors were given up or given hope. Commit that and begin again: a draw holds one anchor only."""
+
+
+def draw(*, project: Project, pool: Pool, member: Membership, at: datetime) -> Assignment | None:
+    """The next comparison of a locked pool for this member; None when no anchor has room.
+
+    Raises:
+        OnceMore: the anchors changed; the caller commits and asks again.
+    """
     if draw_pairs.open_epoch(pool):
-        anchors.hope_again(project, pool)
-    comparison = None
-    while comparison is None and (anchor := _take_anchor(project, pool, member)):
-        pair = _next_partner(project, pool, anchor)
-        if pair:
-            comparison = draw_pairs.make(pair=pair, project=project, pool=pool, at=at, anchor=anchor)
-        else:
-            anchors.give_up(anchor, pool)
+        _count(pool, member, anchors.hope_again(project, pool))
+        draw_pairs.save(pool)
+        raise OnceMore
+    anchor = _take_anchor(project, pool, member, at)
     draw_pairs.save(pool)
-    return comparison
+    if anchor is None:
+        return None
+    if lease := _paired(project, pool, anchor, member, at):
+        return lease
+    raise OnceMore
 
 
-def _take_anchor(project: Project, pool: Pool, member: Membership) -> Anchor | None:
+def _paired(
+    project: Project, pool: Pool, anchor: Anchor, member: Membership, at: datetime
+) -> Assignment | None:
+    """A comparison of the reserved anchor with its next partner, leased; None when no partner is left."""
+    while pair := _next_partner(project, pool, anchor):
+        if lease := _leased(pair, project=project, pool=pool, anchor=anchor, member=member, at=at):
+            return lease
+    _count(pool, member, anchors.give_up(anchor))
+    return None
+
+
+def _leased(
+    pair: draw_pairs.Pair, *, project: Project, pool: Pool, anchor: Anchor, member: Membership, at: datetime
+) -> Assignment | None:
+    """The pair's comparison, leased; None when the partner's own annotator drew the same at this moment."""
+    free = project.labels_per_comparison - 1
+    made = draw_pairs.comparison(pair=pair, project=project, pool=pool, at=at, anchor=anchor, free=free)
+    if not _COMPARISON.insert(made, unless=_ONCE):
+        return None
+    _count(pool, member, {"drawn": 1})
+    waiting.remember(member=member, comparison=made)
+    return leases.grant(comparison=made, project=project, by=member.user, at=at)
+
+
+def _count(pool: Pool, member: Membership, changes: Changes) -> None:
+    tallying.add(pool_id=pool.pk, annotator_id=member.user_id, changes=changes)
+
+
+def _take_anchor(project: Project, pool: Pool, member: Membership, at: datetime) -> Anchor | None:
     """The member's own anchor, else the one most worked on, else the next in turn.
 
     An anchor made early, because it won as a partner, waits for its turn: taking winners first would compare
-    the strong with the strong when labelling stops early. Those whose turn passed come last.
+    the strong with the strong when labelling stops early. Those whose turn passed come last, and after them
+    those that are pinned to somebody else.
     """
-    if member.last_anchor_id and (anchor := anchors.take(member.last_anchor_id, pool)):
-        return anchor
     with_room = Anchor.objects.filter(anchors.ROOM, pool=pool).order_by("-attempts", "-id")
-    best = with_room.values_list("pk", "attempts").first()
-    if best and best[1]:
-        return anchors.take(best[0], pool)
-    return _take_in_turn(project, pool) or (anchors.take(best[0], pool) if best else None)
+    free = with_room.filter(anchors.open_to(member, at))
+    if member.last_anchor_id and free.filter(pk=member.last_anchor_id).exists():
+        return _taken(member.last_anchor_id, pool, member, at)
+    begun = free.filter(attempts__gt=0)
+    return (
+        _first(begun, pool, member, at)
+        or _take_in_turn(project, pool, member, at)
+        or _first(free, pool, member, at)
+        or _first(with_room, pool, member, at)
+    )
 
 
-def _take_in_turn(project: Project, pool: Pool) -> Anchor | None:
+def _first(rows: QuerySet[Anchor], pool: Pool, member: Membership, at: datetime) -> Anchor | None:
+    found = rows.values_list("pk", flat=True).first()
+    return _taken(found, pool, member, at) if found else None
+
+
+def _taken(anchor_id: int, pool: Pool, member: Membership, at: datetime) -> Anchor:
+    """Raises Again when its room went at this moment: having waited for it, its lock is held."""
+    anchor = anchors.take(anchor_id, pool.pk, member, at)
+    if anchor is None:
+        raise Again
+    return anchor
+
+
+def _take_in_turn(project: Project, pool: Pool, member: Membership, at: datetime) -> Anchor | None:
     seed = draw_pairs.seed(project, pool, f"anchors/{pool.epoch}")
     for places in draw_pairs.batches(pool.counter, pool.epoch_size):
         numbers = [iterative.anchor_at(pool.epoch_size, seed, place) for place in places]
@@ -47,11 +145,10 @@ def _take_in_turn(project: Project, pool: Pool) -> Anchor | None:
         known = {row.preference_id: row for row in Anchor.objects.filter(preference__in=ids.values())}
         for number in numbers:
             pool.counter += 1
-            if _had_turn(known.get(ids[number])):
+            if number not in ids or _had_turn(known.get(ids[number])):
                 continue
-            anchor = anchors.take(anchors.get_or_make(ids[number], project, pool).pk, pool)
-            if anchor:
-                return anchor
+            made = anchors.get_or_make(ids[number], project, pool.pk)
+            return _taken(made, pool, member, at)
     return None
 
 
@@ -61,16 +158,26 @@ def _had_turn(anchor: Anchor | None) -> bool:
 
 def _next_partner(project: Project, pool: Pool, anchor: Anchor) -> draw_pairs.Pair | None:
     """The pair of the anchor and its next partner; the anchor's cursor is written."""
-    size, own = pool.epoch_size, anchor.preference.number
+    pair, end = _partner(project, pool, anchor, anchor.preference.number)
+    Anchor.objects.filter(pk=anchor.pk).update(partner_pool_size=pool.epoch_size, partner_cursor=end)
+    anchor.partner_pool_size, anchor.partner_cursor = pool.epoch_size, end
+    return pair
+
+
+def _partner(project: Project, pool: Pool, anchor: Anchor, own: int) -> tuple[draw_pairs.Pair | None, int]:
+    """The next partner never compared with the anchor, whose number is `own`; where the stream is then."""
+    if draw_active.chooses(project):
+        return draw_active.partner(project, pool, anchor, own)
+    size = pool.epoch_size
     start = anchor.partner_cursor if anchor.partner_pool_size == size else 0
     seed = draw_pairs.seed(project, pool, f"partners/{size}")
-    pair, end = None, start
+    end = start
     for places in draw_pairs.batches(start, size - 1):
-        numbers = [(own, iterative.partner_at(size, seed, own, place)) for place in places]
-        found = draw_pairs.first_new(pool, numbers)
-        end = places.start + found[0] + 1 if found else places.stop
-        if found:
-            pair = found[1]
-            break
-    Anchor.objects.filter(pk=anchor.pk).update(partner_pool_size=size, partner_cursor=end)
-    return pair
+        partners = [iterative.partner_at(size, seed, own, place) for place in places]
+        if len(places) == 1:
+            if pair := draw_pairs.new_with(pool, anchor.preference_id, partners[0]):
+                return pair, places.stop
+        elif found := draw_pairs.first_new(pool, [(own, partner) for partner in partners]):
+            return found[1], places.start + found[0] + 1
+        end = places.stop
+    return None, end

@@ -5,29 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from django.db.models import Q
-
+from annotation import sql
 from annotation.models import Anchor, Comparison, Pool, Preference, Project
 from annotation.services import leases
 
 Pair = tuple[int, int]  # (low, high)
 FEW = 4
 BATCH = 256  # candidates looked at in one query, once a few have turned out to be repeats
-COUNTERS = [
-    "epoch",
-    "epoch_size",
-    "counter",
-    "drawn",
-    "undecided",
-    "decided",
-    "labels",
-    "full_anchors",
-    "exhausted_anchors",
-]
+_NEW = """
+    SELECT p.id FROM annotation_preference p
+    WHERE p.project_id = %s AND p.split = %s AND p.number = %s AND p.excluded_at IS NULL
+    AND NOT EXISTS (SELECT 1 FROM annotation_comparison c WHERE c.low_id = p.id AND c.high_id = %s)
+    AND NOT EXISTS (SELECT 1 FROM annotation_comparison c WHERE c.low_id = %s AND c.high_id = p.id)
+"""
+COUNTERS = ["epoch", "epoch_size", "counter"]
 
 
 def locked(pools: Iterable[int]) -> list[Pool]:
-    """These pools, locked in the order of their ids. Everything that draws or resolves starts here."""
+    """These pools, locked in the order of their ids: whoever moves a pool's stream on holds its lock."""
     rows = Pool.objects.select_for_update(no_key=True).filter(pk__in=list(pools)).order_by("pk")
     return list(rows)
 
@@ -51,18 +46,18 @@ def seed(project: Project, pool: Pool, stream: str) -> str:
     return f"{project.seed}/{pool.split}/{stream}"
 
 
-def batches(start: int, end: int) -> Iterable[range]:
-    """start … end − 1 in growing steps: one place as a rule, more at once where repeats pile up."""
-    step = 1
+def batches(start: int, end: int, first: int = 1) -> Iterable[range]:
+    """start … end − 1 in growing steps: `first` places as a rule, more at once where repeats pile up."""
+    step = first
     while start < end:
         yield range(start, min(end, start + step))
-        start, step = start + step, min(BATCH, step * 2)
+        start, step = start + step, min(max(BATCH, first), step * 2)
 
 
 def ids_of(pool: Pool, numbers: Iterable[int]) -> dict[int, int]:
-    """Preference ids by their number in the pool."""
+    """Preference ids by their number in the pool; excluded preferences are left out."""
     wanted = sorted(set(numbers))
-    rows = Preference.objects.filter(project_id=pool.project_id, split=pool.split)
+    rows = Preference.objects.filter(project_id=pool.project_id, split=pool.split, excluded_at=None)
     pairs = rows.order_by().values_list("number", "pk")
     if len(wanted) > FEW:
         return dict(pairs.filter(number__in=wanted))
@@ -71,34 +66,54 @@ def ids_of(pool: Pool, numbers: Iterable[int]) -> dict[int, int]:
     return dict(first.union(*others, all=True))
 
 
-def first_new(pool: Pool, numbers: Sequence[Pair]) -> tuple[int, Pair] | None:
-    """The first of these pairs of preference numbers that was never compared: (index, pair of ids)."""
+def new_among(pool: Pool, numbers: Sequence[Pair]) -> list[tuple[int, Pair]]:
+    """Those of these pairs of preference numbers that were never compared: (index, pair of ids)."""
     ids = ids_of(pool, (number for pair in numbers for number in pair))
-    pairs: list[Pair] = [_ordered(ids[one], ids[other]) for one, other in numbers]
-    wanted = Q()
-    for low, high in pairs:
-        wanted |= Q(low=low, high=high)
-    compared = set(Comparison.objects.filter(wanted).order_by().values_list("low_id", "high_id"))
-    return next(((index, pair) for index, pair in enumerate(pairs) if pair not in compared), None)
+    known = [(index, one, other) for index, (one, other) in enumerate(numbers) if {one, other} <= ids.keys()]
+    pairs = [(index, _ordered(ids[one], ids[other])) for index, one, other in known]
+    compared = _compared([pair for _, pair in pairs])
+    return [(index, pair) for index, pair in pairs if pair not in compared]
+
+
+def _compared(pairs: Sequence[Pair]) -> set[Pair]:
+    """Those of these pairs that were compared before."""
+    if not pairs:
+        return set()
+    places = ", ".join(["(%s, %s)"] * len(pairs))
+    values = [side for pair in pairs for side in pair]
+    statement = (
+        f"SELECT low_id, high_id FROM annotation_comparison WHERE (low_id, high_id) IN (VALUES {places})"  # noqa: S608
+    )
+    return {(low, high) for low, high in sql.rows(statement, values)}
+
+
+def first_new(pool: Pool, numbers: Sequence[Pair]) -> tuple[int, Pair] | None:
+    """The first of these pairs that was never compared."""
+    return next(iter(new_among(pool, numbers)), None)
+
+
+def new_with(pool: Pool, preference_id: int, number: int) -> Pair | None:
+    """The pair of this preference and the one with this number, if they were never compared. One query."""
+    found = sql.first(_NEW, [pool.project_id, pool.split, number, preference_id, preference_id])
+    return _ordered(preference_id, found[0]) if found else None
 
 
 def _ordered(one: int, other: int) -> Pair:
     return (one, other) if one < other else (other, one)
 
 
-def make(
-    *, pair: Pair, project: Project, pool: Pool, at: datetime, anchor: Anchor | None = None
+def comparison(
+    *, pair: Pair, project: Project, pool: Pool, at: datetime, anchor: Anchor | None = None, free: int
 ) -> Comparison:
-    """The comparison of a new pair. Its first slot belongs to whoever it is drawn for."""
-    pool.drawn += 1
-    return Comparison.objects.create(
+    """The comparison of a new pair, not saved yet."""
+    return Comparison(
         pool=pool,
         low_id=pair[0],
         high_id=pair[1],
         anchor=anchor,
         holds_slot=anchor is not None,
         needed=project.labels_per_comparison,
-        free_slots=project.labels_per_comparison - 1,
+        free_slots=free,
         queue_position=leases.position(at),
         created_at=at,
     )

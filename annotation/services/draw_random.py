@@ -1,32 +1,49 @@
-"""Drawing the next pair of the random strategy."""
+"""Drawing the next pairs of the random strategy: a block at a time, which then waits to be claimed.
+
+Whoever draws holds the pool's lock. A block lets many annotators pass for each time somebody holds it.
+"""
 
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import islice
 
-from annotation.models import Comparison, Pool, Project
+from annotation.models import Comparison, Membership, Pool, Project
 from annotation.sampling import random
-from annotation.services import draw_pairs
+from annotation.selectors import tallies
+from annotation.services import draw_pairs, tallying
+
+LARGEST_BLOCK = 64
+PREFERENCES_A_DRAW = 16  # a small pool is drawn pair by pair, so that it ends where it should
 
 
-def draw(*, project: Project, pool: Pool, at: datetime) -> Comparison | None:
-    """The next comparison of a locked pool; None when it has as many as it wants, or every pair."""
+def draw(*, project: Project, pool: Pool, member: Membership, at: datetime) -> int:
+    """Make the next comparisons of a locked pool: how many, 0 when it has what it wants or every pair."""
     draw_pairs.open_epoch(pool)
-    if pool.drawn - pool.undecided >= random.target(pool.epoch_size, project.k):
-        return None
-    pair = _next_pair(project, pool)
-    comparison = draw_pairs.make(pair=pair, project=project, pool=pool, at=at) if pair else None
+    counts = tallies.of_pool(pool)
+    wanted = random.target(pool.epoch_size, project.k) - (counts.drawn - counts.undecided)
+    block = min(wanted, LARGEST_BLOCK, max(1, pool.epoch_size // PREFERENCES_A_DRAW))
+    pairs = _next_pairs(project, pool, block) if block > 0 else []
     draw_pairs.save(pool)
-    return comparison
+    free = project.labels_per_comparison
+    made = [draw_pairs.comparison(pair=pair, project=project, pool=pool, at=at, free=free) for pair in pairs]
+    for place, one in enumerate(made):
+        one.queue_position += place  # in the order of the stream
+    Comparison.objects.bulk_create(made)
+    tallying.add(pool_id=pool.pk, annotator_id=member.user_id, changes={"drawn": len(made)})
+    return len(made)
 
 
-def _next_pair(project: Project, pool: Pool) -> draw_pairs.Pair | None:
+def _next_pairs(project: Project, pool: Pool, most: int) -> list[draw_pairs.Pair]:
+    """The next pairs of the stream that were never compared; the pool's counter moves past them."""
     seed = draw_pairs.seed(project, pool, f"pairs/{pool.epoch}")
-    for places in draw_pairs.batches(pool.counter, random.length(pool.epoch_size)):
+    pairs: list[draw_pairs.Pair] = []
+    for places in draw_pairs.batches(pool.counter, random.length(pool.epoch_size), first=most):
         numbers = [random.pair_at(pool.epoch_size, seed, place) for place in places]
-        found = draw_pairs.first_new(pool, numbers)
-        if found:
-            pool.counter = places.start + found[0] + 1
-            return found[1]
+        found = list(islice(draw_pairs.new_among(pool, numbers), most - len(pairs)))
+        pairs += [pair for _, pair in found]
+        if len(pairs) == most:
+            pool.counter = places.start + found[-1][0] + 1
+            break
         pool.counter = places.stop
-    return None
+    return pairs

@@ -1,38 +1,79 @@
-"""Drawing a new comparison for a person: first which pool, then which pair."""
+"""Drawing for a person who found nothing waiting: first which pool, then which pairs."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
-from annotation import sampling
-from annotation.models import Comparison, Membership, Pool, Project, Split
-from annotation.services import draw_anchored, draw_pairs, draw_random
+from annotation import sampling, sql
+from annotation.models import Assignment, Membership, Pool, Project, Split
+from annotation.services import draw_anchored, draw_pairs, draw_random, waiting
+
+_POOL = sql.Table(Pool)
+_DRAWN = f"""
+    SELECT {_POOL.columns("p")}, coalesce((
+        SELECT sum(t.drawn) FROM annotation_tally t WHERE t.pool_id = p.id), 0)
+    FROM annotation_pool p WHERE p.project_id = %s ORDER BY p.id
+"""  # noqa: S608 - names of ours
 
 
-def draw(*, member: Membership, pools: list[int], at: datetime) -> Comparison | None:
-    """A comparison nobody had before, its first slot taken for the member; None when there is none."""
-    locked = draw_pairs.locked(pools)
-    # Read after the lock: the strategy cannot change any more once something was drawn.
+def draw(*, member: Membership, at: datetime) -> Assignment | None:
+    """A comparison nobody had before, leased to the member; None when there is none.
+
+    The member's own anchor needs no lock that others wait for. All else is the pools' to give, which are
+    locked together, in the order of their ids.
+    """
+    seen = _pools(member)
+    first = next(iter(in_turn(seen)), None)
+    if first and _is_anchored(first, member) and (lease := _stay(first, member, at)):
+        return lease
+    return _draw_locked(seen, member, at)
+
+
+def in_turn(drawn: Mapping[Pool, int]) -> list[Pool]:
+    """The pools that can be drawn from, the one furthest behind its share of the preferences first.
+
+    `drawn`: comparisons made so far. Webster's rule: the least (2·drawn + 1)/size, so that the held-out share
+    of the comparisons follows the held-out share of the preferences from the first comparison on.
+    """
+    usable = [pool for pool in drawn if pool.size >= 2]
+    return sorted(usable, key=lambda pool: ((2 * drawn[pool] + 1) / pool.size, pool.split != Split.TRAIN))
+
+
+def _stay(pool: Pool, member: Membership, at: datetime) -> Assignment | None:
+    grown = pool.size > pool.epoch_size
+    return None if grown else draw_anchored.stay(pool=pool, member=member, at=at)
+
+
+def _draw_locked(seen: Mapping[Pool, int], member: Membership, at: datetime) -> Assignment | None:
+    """Whose turn it is goes by the counts before the lock: what others drew meanwhile evens out."""
+    pools = {pool: seen[pool] for pool in draw_pairs.locked(pool.pk for pool in seen)}
+    if lease := waiting.claim_next(member=member, at=at):  # drawn while this one waited for the lock
+        return lease
+    # Read after the lock: settings can change until the first draw.
     project = Project.objects.get(pk=member.project_id)
-    for pool in in_turn(locked):
-        comparison = _draw_from(pool, project, member, at)
-        if comparison:
-            return comparison
+    for pool in in_turn(pools):
+        if _is_anchored(pool, member):
+            lease = draw_anchored.draw(project=project, pool=pool, member=member, at=at)
+        else:
+            lease = _random(project, pool, member, at)
+        if lease:
+            return lease
     return None
 
 
-def in_turn(pools: list[Pool]) -> list[Pool]:
-    """The pools that can be drawn from, the one furthest behind its share of the preferences first.
-
-    Webster's rule: the least (2·drawn + 1)/size, so that the held-out share of the comparisons follows the
-    held-out share of the preferences from the first comparison on.
-    """
-    usable = [pool for pool in pools if pool.size >= 2]
-    return sorted(usable, key=lambda pool: ((2 * pool.drawn + 1) / pool.size, pool.split != Split.TRAIN))
+def _random(project: Project, pool: Pool, member: Membership, at: datetime) -> Assignment | None:
+    """A block of pairs, then claimed like all that waits."""
+    drawn = draw_random.draw(project=project, pool=pool, member=member, at=at)
+    return waiting.claim_next(member=member, at=at) if drawn else None
 
 
-def _draw_from(pool: Pool, project: Project, member: Membership, at: datetime) -> Comparison | None:
+def _is_anchored(pool: Pool, member: Membership) -> bool:
     """Held-out comparisons are always random: an evaluation wants an even picture of the pool."""
-    if pool.split == Split.TRAIN and sampling.strategy(project.strategy).anchored:
-        return draw_anchored.draw(project=project, pool=pool, member=member, at=at)
-    return draw_random.draw(project=project, pool=pool, at=at)
+    return pool.split == Split.TRAIN and sampling.strategy(member.project.strategy).anchored
+
+
+def _pools(member: Membership) -> dict[Pool, int]:
+    """The project's pools with the number of comparisons drawn in each. One query."""
+    found = sql.rows(_DRAWN, [member.project_id])
+    return {_POOL.made(row[:-1]): int(row[-1]) for row in found}

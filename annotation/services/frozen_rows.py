@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-from django.db.models import Case, F, QuerySet, When
-from django.db.models.functions import Coalesce
+import orjson
+from django.db.models import Case, Count, F, Q, QuerySet, TextField, When
+from django.db.models.functions import Cast, Coalesce
 
 from annotation.models import Comparison, Preference, Project
 from annotation.services.freeze_options import FreezeOptions
 
 CHUNK = 1_000  # rows fetched at once
+TEXTS = ("prompt", "chosen", "rejected")
 LOW, HIGH = Comparison.Outcome.LOW, Comparison.Outcome.HIGH
 
 
@@ -23,16 +25,35 @@ def count(project: Project, alias: str) -> int:
     return Preference.objects.using(alias).filter(project=project).count() + decided(project, alias).count()
 
 
-def preferences(project: Project, alias: str) -> Iterator[dict[str, Any]]:
-    """Every preference of the project, by id (its content hash)."""
-    query = Preference.objects.using(alias).filter(project=project).order_by("content_hash")
-    names = ("content_hash", "split", "prompt", "chosen", "rejected", "score_chosen", "score_rejected")
-    for values in query.values_list(*names).iterator(CHUNK):
-        yield dict(zip(("id", *names[1:]), values, strict=True))
+def preferences(
+    project: Project, alias: str, splits: Callable[[str, str], str] = lambda digest, split: split
+) -> Iterator[dict[str, Any]]:
+    """Every preference that is not excluded, by id (its content hash); `splits` may change the split."""
+    query = Preference.objects.using(alias).filter(project=project, excluded_at=None).order_by("content_hash")
+    # As text, for orjson: Django would parse each with json, which took most of a freeze's time.
+    texts = {f"{name}_json": Cast(name, TextField()) for name in TEXTS}
+    names = ("content_hash", "split", *texts, "score_chosen", "score_rejected")
+    rows = query.annotate(**texts).values_list(*names)
+    for digest, split, prompt, chosen, rejected, score_chosen, score_rejected in rows.iterator(CHUNK):
+        yield {
+            "id": digest,
+            "split": splits(digest, split),
+            "prompt": orjson.loads(prompt),
+            "chosen": orjson.loads(chosen),
+            "rejected": orjson.loads(rejected),
+            "score_chosen": score_chosen,
+            "score_rejected": score_rejected,
+        }
 
 
-def rows(project: Project, alias: str, options: FreezeOptions) -> Iterator[dict[str, Any]]:
-    """The decided comparisons as (strong, weak), by strong id and then weak id."""
+def rows(
+    project: Project, alias: str, options: FreezeOptions, left_out: dict[str, int]
+) -> Iterator[dict[str, Any]]:
+    """The decided comparisons as (strong, weak), by strong id and then weak id.
+
+    `left_out` is told how many are not among them, by reason.
+    """
+    left_out |= _left_out(project, alias, options) | {"over_limit": 0}
     query = (
         decided(project, alias)
         .annotate(
@@ -45,7 +66,10 @@ def rows(project: Project, alias: str, options: FreezeOptions) -> Iterator[dict[
         .values_list("strong_id", "weak_id", "pool__split", "sure")
     )
     for strong_id, group in groupby(query.iterator(CHUNK), key=itemgetter(0)):
-        for _, weak_id, split, confidence in _kept(strong_id, group, options.max_rows_per_strong):
+        found = list(group)
+        kept = _kept(strong_id, found, options.max_rows_per_strong)
+        left_out["over_limit"] += len(found) - len(kept)
+        for _, weak_id, split, confidence in kept:
             yield {
                 "strong_id": strong_id,
                 "weak_id": weak_id,
@@ -56,9 +80,25 @@ def rows(project: Project, alias: str, options: FreezeOptions) -> Iterator[dict[
 
 
 def decided(project: Project, alias: str = "default") -> QuerySet[Comparison]:
-    """The comparisons that have a winner."""
-    resolved = Comparison.objects.using(alias).filter(pool__project=project, state=Comparison.State.RESOLVED)
-    return resolved.filter(outcome__in=(LOW, HIGH))
+    """The comparisons that have a winner, but for those that an excluded preference is in."""
+    return complete(project, alias).filter(outcome__in=(LOW, HIGH))
+
+
+def complete(project: Project, alias: str = "default") -> QuerySet[Comparison]:
+    """The comparisons that have all their labels; excluding a preference withdraws those it is in."""
+    return Comparison.objects.using(alias).filter(pool__project=project, state=Comparison.State.RESOLVED)
+
+
+def _left_out(project: Project, alias: str, options: FreezeOptions) -> dict[str, int]:
+    found = Comparison.objects.using(alias).filter(pool__project=project)
+    resolved = Q(state=Comparison.State.RESOLVED)
+    won = resolved & Q(outcome__in=(LOW, HIGH))
+    counted: dict[str, int] = found.aggregate(
+        excluded=Count("pk", filter=Q(state=Comparison.State.WITHDRAWN)),
+        no_winner=Count("pk", filter=resolved & ~Q(outcome__in=(LOW, HIGH))),
+        unsure=Count("pk", filter=won & Q(confidence__lt=options.min_confidence)),
+    )
+    return counted
 
 
 def _side(*, low: str, high: str) -> Case:
@@ -68,12 +108,11 @@ def _side(*, low: str, high: str) -> Case:
     )
 
 
-def _kept(strong_id: str, group: Iterable[tuple[Any, ...]], most: int | None) -> list[tuple[Any, ...]]:
+def _kept(strong_id: str, found: list[tuple[Any, ...]], most: int | None) -> list[tuple[Any, ...]]:
     """At most `most` rows of one strong preference: the surest, then by a hash of the pair.
 
     Taking the smallest weak ids instead would favour the same weak preferences everywhere.
     """
-    found = list(group)
     if most is None or len(found) <= most:
         return found
 

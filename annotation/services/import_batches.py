@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import copy
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from annotation.imports.records import Record, Row, RowError
+from annotation.imports.records import Prepared, RowError
 from annotation.models import ImportRejection, Pool, Preference, PreferenceImport, Project, Split
+from annotation.services.preference_rows import Numbered, insert
 from annotation.services.transactions import exact
 
 KEPT_REJECTIONS = 1_000
+MANY = 10_000  # rows after which the planner's statistics are old
+Row = Prepared | RowError
 State = PreferenceImport.State
 
 
@@ -21,11 +24,17 @@ class TakenOver(Exception):
     """Another worker took the import over: this one must write nothing more."""
 
 
+class Cancelled(Exception):
+    """A person asked for the import to stop; what was stored before stays."""
+
+
 def begin(import_id: int) -> PreferenceImport:
     """The claimed row with its counts set back; what an earlier attempt imported counts as imported."""
     job = PreferenceImport.objects.select_related("project").get(pk=import_id)
     job.rows_read = job.rows_rejected = job.rows_duplicate = job.bytes_done = 0
     job.rows_imported = Preference.objects.filter(preference_import=job).count()
+    job.started_at = timezone.now()  # of this attempt: its rate is told
+    PreferenceImport.objects.filter(pk=job.pk).update(started_at=job.started_at)
     return job
 
 
@@ -34,15 +43,23 @@ def store(job: PreferenceImport, batch: Sequence[Row], bytes_done: int) -> None:
 
     Raises:
         TakenOver: another worker has claimed the import since.
+        Cancelled: a person asked for it; the batch is stored nevertheless.
     """
     vars(job).update(vars(_stored(job, batch, bytes_done)))
+    check_wanted(job)
+
+
+def check_wanted(job: PreferenceImport) -> None:
+    """Raises Cancelled once a person asked for it."""
+    if PreferenceImport.objects.filter(pk=job.pk, cancel_requested=True).exists():
+        raise Cancelled
 
 
 @exact
 def _stored(job: PreferenceImport, batch: Sequence[Row], bytes_done: int) -> PreferenceImport:
     """The import with the batch counted in; the one given stays as it was, for a second try."""
     job = copy(job)
-    records = [row for row in batch if isinstance(row, Record)]
+    records = [row for row in batch if isinstance(row, Prepared)]
     refused = [row for row in batch if isinstance(row, RowError)]
     job.rows_imported += _add(job, records)
     _keep(job, refused)
@@ -60,13 +77,31 @@ def finish(job: PreferenceImport, problem: str = "") -> None:
     """Close the import. A problem makes it failed; what was imported before stays."""
     error = problem or _nothing_usable(job)
     if error and job.rows_imported:
-        several = job.rows_imported > 1
-        error += (
-            f" The {f'{job.rows_imported:,} preferences' if several else 'one preference'} read before that"
-            f" {'were' if several else 'was'} kept; importing the corrected file will not double"
-            f" {'them' if several else 'it'}."
-        )
-    job.state = State.FAILED if error else State.DONE
+        error += f" {_kept(job)}; importing the corrected file will not double {_them(job)}."
+    _close(job, State.FAILED if error else State.DONE, error)
+
+
+@transaction.atomic
+def cancelled(job: PreferenceImport) -> None:
+    """Close the import as a person wished. The batches stored before stay: labels may hang on them."""
+    error = f"Cancelled after {job.rows_read:,} rows."
+    if job.rows_imported:
+        error += f" {_kept(job)}; importing the file again goes on without doubling {_them(job)}."
+    _close(job, State.CANCELLED, error)
+
+
+def _kept(job: PreferenceImport) -> str:
+    several = job.rows_imported > 1
+    counted = f"{job.rows_imported:,} preferences" if several else "one preference"
+    return f"The {counted} read before that {'were' if several else 'was'} kept"
+
+
+def _them(job: PreferenceImport) -> str:
+    return "them" if job.rows_imported > 1 else "it"
+
+
+def _close(job: PreferenceImport, state: str, error: str) -> None:
+    job.state = state
     job.error = error
     job.finished_at = timezone.now()
     if not error:
@@ -75,45 +110,37 @@ def finish(job: PreferenceImport, problem: str = "") -> None:
         _write(job)
     except TakenOver:
         return
+    if job.rows_imported >= MANY and connection.vendor == "postgresql":
+        with connection.cursor() as cursor:  # else the first draws are planned for an empty table
+            cursor.execute("ANALYZE annotation_preference")
 
 
-def _add(job: PreferenceImport, records: Sequence[Record]) -> int:
+def _add(job: PreferenceImport, records: Sequence[Prepared]) -> int:
     """Insert the preferences that are not in the project yet; how many that were."""
-    by_hash = {record.content_hash: record for record in reversed(records)}  # the first of equals stays
+    by_hash: dict[str, Prepared] = {}
+    for record in records:
+        by_hash.setdefault(record.content_hash, record)  # the first of equals stays
     # The pools' rows are the lock: whoever imports into this project too waits here, then sees our rows.
     pools = {
         pool.split: pool
         for pool in Pool.objects.select_for_update(no_key=True).filter(project=job.project_id).order_by("id")
     }
-    known = Preference.objects.filter(project=job.project_id, content_hash__in=by_hash)
+    known = Preference.objects.filter(project=job.project_id, content_hash__in=list(by_hash))
     for digest in list(known.values_list("content_hash", flat=True)):
         del by_hash[digest]
-    fresh = [_numbered(job, pools, digest, record) for digest, record in reversed(by_hash.items())]
-    Preference.objects.bulk_create(fresh)
-    for pool in pools.values():
-        added = sum(preference.split == pool.split for preference in fresh)
-        if added:
+    sizes = {split: pool.size for split, pool in pools.items()}
+    fresh = [_numbered(job, sizes, record) for record in by_hash.values()]
+    insert(job, fresh)
+    for split, pool in pools.items():
+        if added := sizes[split] - pool.size:
             Pool.objects.filter(pk=pool.pk).update(size=F("size") + added)
     return len(fresh)
 
 
-def _numbered(job: PreferenceImport, pools: dict[str, Pool], digest: str, record: Record) -> Preference:
-    pool = pools[split_of(job.project, digest)]
-    pool.size += 1
-    return Preference(
-        project_id=job.project_id,
-        preference_import=job,
-        split=pool.split,
-        number=pool.size - 1,
-        content_hash=digest,
-        prompt=record.prompt,
-        chosen=record.chosen,
-        rejected=record.rejected,
-        score_chosen=record.score_chosen,
-        score_rejected=record.score_rejected,
-        external_id=record.external_id,
-        source=record.source,
-    )
+def _numbered(job: PreferenceImport, sizes: dict[str, int], record: Prepared) -> Numbered:
+    split = split_of(job.project, record.content_hash)
+    sizes[split] += 1
+    return Numbered(record, split, sizes[split] - 1)
 
 
 def split_of(project: Project, digest: str) -> str:

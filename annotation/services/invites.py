@@ -22,8 +22,8 @@ def create(
     """Make a link. The secret is returned once and cannot be read again."""
     rules.check_manage(by, project)
     errors: dict[str, list[str]] = {}
-    if role not in {Role.ADMIN, Role.ANNOTATOR}:
-        errors["role"] = ["An invite makes an admin or an annotator."]
+    if role not in {Role.ADMIN, Role.REVIEWER, Role.ANNOTATOR}:
+        errors["role"] = ["An invite makes an admin, a reviewer or an annotator."]
     if not 1 <= max_uses <= 10_000:
         errors["max_uses"] = ["Between 1 and 10,000."]
     if not 1 <= valid_days <= 365:

@@ -2,43 +2,43 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
 from django.db import IntegrityError
 from django.db.models import F
 
-from annotation import rules
-from annotation.errors import Conflict, Invalid, LeaseLost, NotFound
-from annotation.models import Assignment, Comparison, Label, LabelEvent, Pool, Project, User
-from annotation.services import draw_pairs, leases, resolving
+from annotation import rules, sql
+from annotation.consensus import vote_of
+from annotation.errors import Conflict, LeaseLost, NotFound
+from annotation.models import Assignment, Comparison, Label, LabelEvent, PopDataset, Project, User
+from annotation.services import (
+    anchors,
+    checks,
+    frozen_labels,
+    leases,
+    resolving,
+    strengths_online,
+    tallying,
+    writing,
+)
 from annotation.services.transactions import exact
+from annotation.services.writing import Answer
 
-REASON_LENGTH = 500
-LONGEST_MS = 24 * 3600 * 1000
 Kind = LabelEvent.Kind
-
-
-@dataclass(frozen=True)
-class _Answer:
-    verdict: str
-    key: UUID
-    reason: str = ""
-    first_looks_swapped: bool = False
-    second_looks_swapped: bool = False
-    duration_ms: int | None = field(default=None)
-
-    def check(self) -> None:
-        errors: dict[str, list[str]] = {}
-        if self.verdict not in Label.Verdict.values:
-            errors["verdict"] = [f"Choose one of: {', '.join(Label.Verdict.values)}."]
-        if len(self.reason) > REASON_LENGTH:
-            errors["reason"] = [f"At most {REASON_LENGTH} characters."]
-        if self.duration_ms is not None and self.duration_ms < 0:
-            errors["duration_ms"] = ["A time in milliseconds is not negative."]
-        if errors:
-            raise Invalid("invalid_label", "The answer was not saved: please check it.", errors)
+_COMPARISON = sql.Table(Comparison, without=["folded"])
+_ASSIGNMENT = sql.Table(Assignment)
+_PROJECT = sql.Table(Project, without=["guidelines"])
+# Whoever locks an assignment without its comparison waits for nothing after it: the order does not matter.
+_LOCKED = f"""
+    SELECT {_COMPARISON.columns("c")}, {_ASSIGNMENT.columns("a")}, {_PROJECT.columns("p")}
+    FROM annotation_assignment a
+    JOIN annotation_comparison c ON c.id = a.comparison_id
+    JOIN annotation_project p ON p.id = a.project_id
+    WHERE a.id = %s AND a.annotator_id = %s AND (%s OR EXISTS (
+        SELECT 1 FROM annotation_membership m
+        WHERE m.project_id = a.project_id AND m.user_id = a.annotator_id))
+"""  # noqa: S608 - names of ours
 
 
 def submit(
@@ -61,15 +61,13 @@ def submit(
         Conflict: they have answered this comparison already, or the project is archived.
         LeaseLost: the lease ran out and others have taken the place.
     """
-    answer = _Answer(verdict, key, reason, first_looks_swapped, second_looks_swapped, duration_ms)
+    answer = Answer(verdict, key, reason, first_looks_swapped, second_looks_swapped, duration_ms)
     answer.check()
-    assignment = _own(assignment_id, by)
-    rules.check_annotate(by, assignment.project)
     try:
-        return _saved(assignment, by, key) or _submit(assignment, answer, by, at)
+        return _submit(assignment_id, answer, by, at)
     except IntegrityError:
-        # The same key at the same moment for another assignment.
-        if label := _saved(assignment, by, key):
+        # This key has made a label before: for this assignment, or at this moment for another.
+        if label := _saved(assignment_id, by, key):
             return label
         raise
 
@@ -86,84 +84,132 @@ def undo_last(*, project: Project, by: User, at: datetime) -> Assignment:
 
 
 @exact
-def _submit(assignment: Assignment, answer: _Answer, by: User, at: datetime) -> Label:
-    pool, comparison, assignment = _locked(assignment)
-    if label := _saved(assignment, by, answer.key):
+def _submit(assignment_id: int, answer: Answer, by: User, at: datetime) -> Label:
+    comparison, assignment = locked(assignment_id, by)
+    if assignment.state != Assignment.State.LEASED and (label := _saved(assignment_id, by, answer.key)):
         return label
-    _check_archived(assignment.project)
+    check_archived(assignment.project)
+    if assignment.kind != Assignment.Kind.WORK:
+        return checks.submit(assignment=assignment, answer=answer, by=by, at=at)
     if assignment.state == Assignment.State.LABELLED:
         raise Conflict("already_answered", "You have answered this comparison already.")
     if assignment.state != Assignment.State.LEASED:
+        frozen_labels.check_stands(comparison)
         _take_place_again(comparison)
-    label = _write(assignment, answer, at)
-    Assignment.objects.filter(pk=assignment.pk).update(state=Assignment.State.LABELLED)
+    label = writing.write(assignment=assignment, answer=answer, at=at)
+    assignment.state = Assignment.State.LABELLED
+    _ASSIGNMENT.update(assignment, "state")
     comparison.label_count += 1
-    comparison.save(update_fields=["label_count"])
-    pool.labels += 1
+    changes: anchors.Changes = {}
     if comparison.label_count == comparison.needed:
-        resolving.resolve(comparison=comparison, project=assignment.project, pool=pool, at=at)
-    draw_pairs.save(pool)
+        votes = _votes(comparison, label)
+        changes = resolving.resolve(comparison=comparison, votes=votes, project=assignment.project, at=at)
+    _save(comparison)
+    strengths_online.learn(comparison=comparison, label=label, project=assignment.project)
+    tallying.labelled(label, comparison.pool_id, changes, at)
     return label
 
 
 @exact
 def _undo_last(project: Project, by: User, at: datetime) -> Assignment:
     label = _latest(project, by)
-    pool, comparison, assignment = _locked(label.assignment)
-    _check_archived(assignment.project)
+    comparison, assignment = locked(label.assignment_id, by)
+    check_archived(assignment.project)
     _check_hands_free(project, by, at)
-    if not Label.objects.filter(pk=label.pk, is_current=True).update(is_current=False):
-        raise Conflict("undone_already", "This answer was taken back already.")
-    _record(label, Kind.UNDONE, at, old=label.verdict)
-    if comparison.state == Comparison.State.RESOLVED:
-        resolving.reopen(comparison=comparison, pool=pool)
-    comparison.label_count -= 1
-    comparison.save(update_fields=["label_count"])
-    pool.labels -= 1
-    draw_pairs.save(pool)
+    frozen_labels.check_not_held(label, comparison)
+    if label.kind == Assignment.Kind.WORK:
+        withdraw(label=label, comparison=comparison, at=at)
+    else:
+        checks.undo(label=label, at=at)
     assignment.state = Assignment.State.LEASED
     assignment.leased_at, assignment.expires_at = at, leases.end_of(assignment.project, at)
     assignment.save(update_fields=["state", "leased_at", "expires_at"])
     return assignment
 
 
-def _own(assignment_id: int, by: User) -> Assignment:
-    rows = Assignment.objects.select_related("project", "comparison")
-    assignment = rows.filter(pk=assignment_id, annotator=by).first()
-    if assignment is None:
-        raise NotFound("assignment_not_found", "There is no such assignment.")
-    return assignment
+def withdraw(
+    *,
+    label: Label,
+    comparison: Comparison,
+    at: datetime,
+    held: PopDataset | None = None,
+    correction: str = "",
+) -> None:
+    """Take a work label back: its comparison, locked by the caller, and every count are as before it.
+
+    The slot stays the person's: the caller leases it to them again, or frees it. `held` is the frozen dataset
+    that holds the label, `correction` why it is taken back all the same.
+
+    Raises:
+        Conflict: it was taken back already.
+    """
+    if not Label.objects.filter(pk=label.pk, is_current=True).update(is_current=False):
+        raise Conflict("undone_already", "This answer was taken back already.")
+    kind = Kind.CORRECTED if held else Kind.UNDONE
+    writing.record(label, kind, at, old=label.verdict, dataset=held, reason=correction)
+    changes = resolving.label_gone(comparison=comparison)
+    comparison.label_count -= 1
+    _save(comparison)
+    checks.original_withdrawn(label=label)
+    tallying.unlabelled(label, comparison.pool_id, changes)
 
 
-def _saved(assignment: Assignment, by: User, key: UUID) -> Label | None:
+def decide_again(*, comparison: Comparison, project: Project, at: datetime) -> anchors.Changes:
+    """A label of a resolved comparison names another side now: the outcome and the quotas follow."""
+    changes = {} if comparison.adjudicated else resolving.reopen(comparison=comparison)
+    after = resolving.resolve(comparison=comparison, votes=_votes(comparison), project=project, at=at)
+    return resolving.merged(changes, after)
+
+
+def _votes(comparison: Comparison, label: Label | None = None) -> list[str]:
+    """The sides named by all current labels, the new one among them."""
+    if label and comparison.needed == 1:
+        return [vote_of(label.verdict, label.low_first)]
+    given = Label.objects.filter(comparison=comparison, kind=Assignment.Kind.WORK, is_current=True)
+    return [vote_of(verdict, low_first) for verdict, low_first in given.values_list("verdict", "low_first")]
+
+
+def _save(comparison: Comparison) -> None:
+    comparison.needs_fold = True
+    _COMPARISON.update(comparison, "label_count", "needs_fold", *resolving.FIELDS)
+
+
+def _saved(assignment_id: int, by: User, key: UUID) -> Label | None:
     """The label this key made before, undone or not: a retry never makes a second one."""
     label = Label.objects.filter(annotator=by, idempotency_key=key).first()
-    if label and label.assignment_id != assignment.pk:
+    if label and label.assignment_id != assignment_id:
         raise Conflict("key_reused", "This key belongs to the answer to another comparison.")
     return label
 
 
 def _latest(project: Project, by: User) -> Label:
     mine = Label.objects.filter(project=project, annotator=by, is_current=True)
-    label = mine.select_related("assignment__comparison").order_by("-id").first()
+    mine = mine.exclude(kind=Assignment.Kind.PRACTICE)  # its answer has been told
+    label = mine.order_by("-id").first()
     if label is None:
         raise Conflict("nothing_to_undo", "There is no answer of yours to take back.")
     return label
 
 
-def _locked(assignment: Assignment) -> tuple[Pool, Comparison, Assignment]:
-    """Pool, comparison and assignment as they are now, locked in this order."""
-    (pool,) = draw_pairs.locked([assignment.comparison.pool_id])
-    comparison = (
-        Comparison.objects.select_for_update(no_key=True, of=("self",))
-        .select_related("anchor")
-        .get(pk=assignment.comparison_id)
-    )
-    rows = Assignment.objects.select_for_update(no_key=True, of=("self",)).select_related("project")
-    return pool, comparison, rows.get(pk=assignment.pk)
+def locked(assignment_id: int, by: User) -> tuple[Comparison, Assignment]:
+    """The comparison and the person's assignment as they are now, both locked; the project comes along.
+
+    Raises:
+        NotFound: not this person's assignment, or no longer their project.
+    """
+    statement = f"{_LOCKED} {sql.locking('c, a')}"
+    found = sql.first(statement, [assignment_id, by.pk, by.is_superuser]) if by.is_active else None
+    if found is None:
+        raise NotFound("assignment_not_found", "There is no such assignment.")
+    comparison = _COMPARISON.made(found[: len(_COMPARISON)])
+    assignment = _ASSIGNMENT.made(found[len(_COMPARISON) : len(_COMPARISON) + len(_ASSIGNMENT)])
+    assignment.comparison = comparison
+    assignment.annotator = by
+    assignment.project = _PROJECT.made(found[-len(_PROJECT) :])
+    return comparison, assignment
 
 
-def _check_archived(project: Project) -> None:
+def check_archived(project: Project) -> None:
     if project.state == Project.State.ARCHIVED:
         raise Conflict("project_archived", "The project is archived: its answers can no longer change.")
 
@@ -183,29 +229,3 @@ def _take_place_again(comparison: Comparison) -> None:
             "Your time for this comparison ran out and others have taken your place, "
             "so this answer was not saved. Please go on with the next one.",
         )
-
-
-def _write(assignment: Assignment, answer: _Answer, at: datetime) -> Label:
-    duration = None if answer.duration_ms is None else min(answer.duration_ms, LONGEST_MS)
-    label = Label.objects.create(
-        assignment=assignment,
-        comparison_id=assignment.comparison_id,
-        project_id=assignment.project_id,
-        annotator_id=assignment.annotator_id,
-        verdict=answer.verdict,
-        low_first=assignment.low_first,
-        reason=answer.reason,
-        first_looks_swapped=answer.first_looks_swapped,
-        second_looks_swapped=answer.second_looks_swapped,
-        idempotency_key=answer.key,
-        duration_ms=duration,
-        created_at=at,
-    )
-    _record(label, Kind.SUBMITTED, at, new=answer.verdict)
-    return label
-
-
-def _record(label: Label, kind: str, at: datetime, old: str = "", new: str = "") -> None:
-    LabelEvent.objects.create(
-        label=label, kind=kind, actor_id=label.annotator_id, at=at, old_verdict=old, new_verdict=new
-    )

@@ -5,13 +5,19 @@ from __future__ import annotations
 import secrets
 from datetime import UTC, datetime, timedelta
 
-from django.db import IntegrityError, transaction
 from django.db.models import F, QuerySet
 
+from annotation import sql
 from annotation.models import Assignment, Comparison, Project, User
 from annotation.services.transactions import exact
 
 State = Assignment.State
+_LEASES = sql.Table(Assignment)
+_HELD = """
+    ON CONFLICT (comparison_id, annotator_id, kind) DO UPDATE SET state = excluded.state,
+        low_first = excluded.low_first, leased_at = excluded.leased_at, expires_at = excluded.expires_at
+    WHERE annotation_assignment.state IN ('expired', 'released')
+"""
 
 
 def position(at: datetime) -> int:
@@ -35,16 +41,19 @@ def live(project: Project, by: User, at: datetime) -> QuerySet[Assignment]:
 
 
 def grant(*, comparison: Comparison, project: Project, by: User, at: datetime) -> Assignment | None:
-    """Lease to this person a slot the caller has taken; None when they hold or have answered it already."""
-    shown = {"low_first": bool(secrets.randbits(1)), "leased_at": at, "expires_at": end_of(project, at)}
-    mine = Assignment.objects.filter(comparison=comparison, annotator=by)
-    if mine.filter(state__in=(State.EXPIRED, State.RELEASED)).update(state=State.LEASED, **shown):
-        return mine.get()
-    try:
-        with transaction.atomic():
-            return Assignment.objects.create(comparison=comparison, annotator=by, project=project, **shown)
-    except IntegrityError:
-        return None
+    """Lease to this person a slot the caller has taken; None when they hold or have answered it already.
+
+    Their earlier lease on it, which had ended, is taken up again in place.
+    """
+    lease = Assignment(
+        comparison=comparison,
+        annotator=by,
+        project=project,
+        low_first=bool(secrets.randbits(1)),
+        leased_at=at,
+        expires_at=end_of(project, at),
+    )
+    return lease if _LEASES.insert(lease, unless=_HELD) else None
 
 
 def extend(assignment: Assignment, project: Project, at: datetime) -> bool:
@@ -63,6 +72,8 @@ def take_back(*, assignment: Assignment, to: str, at: datetime) -> bool:
         ending = ending.filter(expires_at__lte=at)  # it may have been extended since it was listed
     if not ending.update(state=to):
         return False
+    if assignment.kind != Assignment.Kind.WORK:
+        return True  # checks hold no slot
     Comparison.objects.filter(pk=comparison.pk).update(
         free_slots=F("free_slots") + 1, queue_position=position(at)
     )

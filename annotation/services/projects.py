@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 from datetime import datetime
 from typing import Any
@@ -15,9 +16,12 @@ from annotation.errors import Conflict, Invalid
 from annotation.models import Membership, Pool, Project, Role, Split, User
 from annotation.models.project import DEFAULT_QUESTION
 from annotation.sampling import STRATEGIES
-from annotation.services import audit
+from annotation.services import audit, raising
+from annotation.services.transactions import exact
 
-ALWAYS = frozenset({"name", "guidelines", "question", "lease_minutes"})
+CHECKS = ("gold_percent", "retest_percent", "practice_size")
+ALWAYS = frozenset({"name", "guidelines", "question", "lease_minutes", "dispute_below", *CHECKS})
+MOST_CHECKED = 50  # percent of what is handed out: the rest is work
 BEFORE_DRAWING = frozenset({"strategy", "k", "attempt_cap", "reuse", "labels_per_comparison", "seed"})
 BEFORE_IMPORTING = frozenset({"holdout_percent"})
 
@@ -37,6 +41,10 @@ def create(
     labels_per_comparison: int = 1,
     lease_minutes: int = 15,
     holdout_percent: int = 10,
+    gold_percent: int = 0,
+    retest_percent: int = 0,
+    practice_size: int = 0,
+    dispute_below: float = 0.0,
     seed: int | None = None,
 ) -> Project:
     """Make a project with its two empty pools; whoever makes it owns it."""
@@ -52,6 +60,10 @@ def create(
         labels_per_comparison=labels_per_comparison,
         lease_minutes=lease_minutes,
         holdout_percent=holdout_percent,
+        gold_percent=gold_percent,
+        retest_percent=retest_percent,
+        practice_size=practice_size,
+        dispute_below=dispute_below,
         seed=secrets.randbits(62) if seed is None else seed,
         created_by=by,
         created_at=at,
@@ -64,13 +76,14 @@ def create(
     return project
 
 
-@transaction.atomic
 def update(*, project: Project, by: User, at: datetime, **changes: Any) -> Project:
     """Change settings. What shapes the drawing or the split is fixed once drawing or importing began.
 
+    k, the attempt cap and the labels per comparison may still be raised then: see `raising`.
+
     Raises:
         Invalid: a field that cannot be changed, or a value out of range.
-        Conflict: a field that can no longer be changed.
+        Conflict: a field that can no longer be changed, or only be raised.
     """
     rules.check_manage(by, project)
     unknown = changes.keys() - ALWAYS - BEFORE_DRAWING - BEFORE_IMPORTING
@@ -78,12 +91,23 @@ def update(*, project: Project, by: User, at: datetime, **changes: Any) -> Proje
         raise Invalid(
             "unknown_field", "Some fields cannot be changed.", {f: ["Cannot be changed."] for f in unknown}
         )
+    return _update(project, changes, by, at)
+
+
+@exact
+def _update(project: Project, changes: dict[str, Any], by: User, at: datetime) -> Project:
     # no_key: labels and leases that point to the project need not wait, so that no deadlock can arise.
+    pools = list(Pool.objects.select_for_update(no_key=True).filter(project=project).order_by("id"))
     fresh = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     if isinstance(changes.get("name"), str):
         changes["name"] = changes["name"].strip()
     changed = {name: value for name, value in changes.items() if getattr(fresh, name) != value}
-    _check_still_free(fresh, changed.keys())
+    if changed and fresh.state == Project.State.ARCHIVED:
+        raise Conflict("archived", "This project is archived: reopen it before changing its settings.")
+    raised = changed.keys() & raising.RAISABLE if any(pool.counter for pool in pools) else set()
+    old = {name: getattr(fresh, name) for name in raised}
+    raising.check(old, {name: changed[name] for name in raised})
+    _check_still_free(fresh, pools, changed.keys() - raised)
     for name, value in changed.items():
         setattr(fresh, name, value)
     if changed:
@@ -97,6 +121,10 @@ def update(*, project: Project, by: User, at: datetime, **changes: Any) -> Proje
             target=fresh.slug,
             details={"fields": sorted(changed)},
         )
+    if raised:
+        raising.begin(project=fresh, old=old, new={name: changed[name] for name in raised}, by=by, at=at)
+    elif "dispute_below" in changed:
+        raising.bring_in_line(project=fresh, by=by, at=at)
     return fresh
 
 
@@ -126,10 +154,9 @@ def _move(project: Project, by: User, at: datetime, *, to: Project.State, verb: 
     return fresh
 
 
-def _check_still_free(project: Project, fields: Any) -> None:
+def _check_still_free(project: Project, pools: list[Pool], fields: Any) -> None:
     fields = set(fields)
-    pools = list(Pool.objects.select_for_update(no_key=True).filter(project=project).order_by("id"))
-    late = fields & BEFORE_DRAWING if any(pool.drawn or pool.counter for pool in pools) else set()
+    late = fields & BEFORE_DRAWING if any(pool.counter for pool in pools) else set()
     if any(pool.size for pool in pools) or project.imports.filter(state="running").exists():
         late |= fields & BEFORE_IMPORTING
     if late:
@@ -146,8 +173,12 @@ def _check(project: Project) -> None:
         project.clean_fields(exclude=["slug", "created_by"])
     except ValidationError as error:
         errors = {field: list(messages) for field, messages in error.message_dict.items()}
+    if not math.isfinite(project.dispute_below):
+        errors["dispute_below"] = ["A number between 0 and 1."]
     if project.strategy not in STRATEGIES:
         errors["strategy"] = [f"Choose one of: {', '.join(sorted(STRATEGIES))}."]
+    if not errors and project.gold_percent + project.retest_percent > MOST_CHECKED:
+        errors["retest_percent"] = [f"Gold and retests together are at most {MOST_CHECKED} percent."]
     if errors:
         raise Invalid("invalid_project", "Some settings of the project are not valid.", errors)
 

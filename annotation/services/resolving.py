@@ -1,77 +1,125 @@
-"""From the labels of a comparison to its outcome and back. The caller has locked pool and comparison."""
+"""From the labels of a comparison to its outcome and back. The caller has locked the comparison.
+
+All set fields of the comparison, which the caller saves, and give back what changes in the tally.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
-from annotation.consensus import majority, vote_of
-from annotation.models import Comparison, Label, Pool, Project
+from annotation.consensus import Consensus, dispute, majority, vote_of
+from annotation.models import Adjudication, Assignment, Comparison, Label, Project
 from annotation.services import anchors
+from annotation.services.anchors import Changes
 
 Outcome = Comparison.Outcome
-FIELDS = ["state", "outcome", "confidence", "resolved_at", "holds_slot", "credited"]
+State = Comparison.State
+FIELDS = ("state", "outcome", "confidence", "resolved_at", "holds_slot", "credited", "disputed")
+UNKNOWN = Consensus("", None)
 
 
-def resolve(*, comparison: Comparison, project: Project, pool: Pool, at: datetime) -> None:
-    """Decide a comparison that has all its labels: outcome, the pool's counters, the anchors' quotas."""
-    given = Label.objects.filter(comparison=comparison, is_current=True).values_list("verdict", "low_first")
-    consensus = majority.resolve([vote_of(verdict, low_first) for verdict, low_first in given])
-    comparison.state = Comparison.State.RESOLVED
+def resolve(*, comparison: Comparison, votes: Sequence[str], project: Project, at: datetime) -> Changes:
+    """Decide a comparison that has all its labels: the outcome, and the anchors' quotas.
+
+    What a reviewer decided stands; beside it is noted what the votes say now.
+    """
+    said = majority.resolve(votes)
+    if not comparison.adjudicated:
+        comparison.disputed = dispute.is_disputed(votes, project.dispute_below)
+        return conclude(comparison=comparison, consensus=said, project=project, at=at)
+    decided = _note_votes(comparison, said if len(votes) == comparison.needed else UNKNOWN)
+    if comparison.state == State.RESOLVED:
+        return {}
+    return conclude(comparison=comparison, consensus=decided, project=project, at=at)
+
+
+def conclude(*, comparison: Comparison, consensus: Consensus, project: Project, at: datetime) -> Changes:
+    """Give an open comparison this outcome."""
+    comparison.state = State.RESOLVED
     comparison.outcome = consensus.outcome
     comparison.confidence = consensus.confidence
     comparison.resolved_at = at
-    _count(pool, comparison.outcome, 1)
-    if comparison.anchor_id:
-        _fill_quotas(comparison, project, pool)
-    comparison.save(update_fields=FIELDS)
+    changes = _fill_quotas(comparison, project) if comparison.anchor_id else {}
+    return {**changes, _counter(comparison.outcome): 1}
 
 
-def reopen(*, comparison: Comparison, pool: Pool) -> None:
+def reopen(*, comparison: Comparison) -> Changes:
     """Undo `resolve` exactly. Where the anchor's place was filled since, the comparison holds none."""
-    _count(pool, comparison.outcome, -1)
-    if comparison.anchor_id:
-        _empty_quotas(comparison, pool)
-    comparison.state = Comparison.State.OPEN
+    changes = _empty_quotas(comparison) if comparison.anchor_id or comparison.credited_id else {}
+    changes = {**changes, _counter(comparison.outcome): -1}
+    comparison.state = State.OPEN
     comparison.outcome = ""
     comparison.confidence = comparison.resolved_at = None
-    comparison.save(update_fields=FIELDS)
+    comparison.disputed = False
+    return changes
 
 
-def _count(pool: Pool, outcome: str, change: int) -> None:
-    if outcome == Outcome.NONE:
-        pool.undecided += change
-    else:
-        pool.decided += change
+def label_gone(*, comparison: Comparison) -> Changes:
+    """One of its labels is taken back: it is open again, unless a reviewer decided it."""
+    if comparison.state != State.RESOLVED:
+        return {}
+    if comparison.adjudicated:
+        _note_votes(comparison, UNKNOWN)
+        return {}
+    return reopen(comparison=comparison)
 
 
-def _fill_quotas(comparison: Comparison, project: Project, pool: Pool) -> None:
+def by_reviewer(outcome: str) -> Consensus:
+    """A reviewer's word as an outcome: sure, whatever the votes said."""
+    return Consensus(outcome, None if outcome == Outcome.NONE else 1.0)
+
+
+def votes_of(comparison: Comparison) -> list[str]:
+    """The sides named by its current labels."""
+    given = Label.objects.filter(comparison=comparison, kind=Assignment.Kind.WORK, is_current=True)
+    return [vote_of(verdict, low_first) for verdict, low_first in given.values_list("verdict", "low_first")]
+
+
+def merged(one: Changes, other: Changes) -> Changes:
+    return {name: one.get(name, 0) + other.get(name, 0) for name in {*one, *other}}
+
+
+def _note_votes(comparison: Comparison, said: Consensus) -> Consensus:
+    """Keep what the votes say beside the reviewer's decision; the decision."""
+    current = Adjudication.objects.filter(comparison=comparison.pk, is_current=True)
+    current.update(votes_outcome=said.outcome, votes_confidence=said.confidence)
+    return by_reviewer(current.values_list("outcome", flat=True).get())
+
+
+def _counter(outcome: str) -> str:
+    return "undecided" if outcome == Outcome.NONE else "decided"
+
+
+def _fill_quotas(comparison: Comparison, project: Project) -> Changes:
     """Free the anchor's slot and count the win for whoever won: the anchor, or with reuse its partner."""
-    assert comparison.anchor is not None  # noqa: S101 - for the type checker
-    anchor = comparison.anchor
+    assert comparison.anchor_id is not None  # noqa: S101 - for the type checker
+    own, winner = comparison.anchor_id, _winner(comparison)
+    known = anchors.of_preferences(comparison.low_id, comparison.high_id)
+    winning = known.get(winner) if winner else None
+    if winner and winning != own and not project.reuse:
+        winning = None
+    elif winner and winning is None:
+        winning = anchors.get_or_make(winner, project, comparison.pool_id)
+    held = anchors.hold([own, winning])
     if comparison.holds_slot:
-        anchors.release(anchor.pk)
+        held[own].in_flight -= 1
         comparison.holds_slot = False
-    winner = _winner(comparison)
-    if winner and (winner == anchor.preference_id or project.reuse):
-        winning = anchors.get_or_make(winner, project, pool)
-        if anchors.credit(winning.pk):
-            comparison.credited = winning
-    _settle([anchor.pk, comparison.credited_id], pool)
+    if winning and anchors.has_place(held[winning]):
+        held[winning].wins += 1
+        comparison.credited_id = winning
+    return anchors.put(held.values())
 
 
-def _empty_quotas(comparison: Comparison, pool: Pool) -> None:
+def _empty_quotas(comparison: Comparison) -> Changes:
     touched = [comparison.anchor_id, comparison.credited_id]
+    anchors.locked(touched)
     if comparison.credited_id:
         anchors.discredit(comparison.credited_id)
-        comparison.credited = None
+        comparison.credited_id = None
     if comparison.anchor_id:
         comparison.holds_slot = anchors.retake(comparison.anchor_id)
-    _settle(touched, pool)
-
-
-def _settle(touched: list[int | None], pool: Pool) -> None:
-    for anchor_id in sorted({pk for pk in touched if pk is not None}):
-        anchors.settle(anchor_id, pool)
+    return anchors.settle(touched)
 
 
 def _winner(comparison: Comparison) -> int | None:

@@ -31,8 +31,9 @@ class Again(Exception):
 def exact(deed: Callable[P, R]) -> Callable[P, R]:
     """Run the deed in a transaction, afresh after `Again`, a deadlock or a serialization failure.
 
-    The services lock in one order, membership → pools by id → comparison → assignment, so that such failures
-    only come from outside. Inside somebody else's transaction those cannot be tried again; `Again` can.
+    The services lock in one order, membership → pools → comparison → assignment → anchors → tally (ADR 5), so
+    that such failures only come from outside. Inside somebody else's transaction those cannot be tried again;
+    `Again` can.
 
     Raises:
         Unavailable: it did not come to an end in `TRIES` tries.

@@ -2,40 +2,88 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import F, QuerySet
 
+from annotation import sql
 from annotation.models import Assignment, Comparison, Membership, Pool
 from annotation.selectors.queue import taken_by
 from annotation.services import leases
 from annotation.services.transactions import Again
 
 LOOKED_AT = 16  # candidates read in one go by the full scan
+_COMPARISON = sql.Table(Comparison, without=["folded"])
+_AHEAD = """
+    annotation_comparison c WHERE c.pool_id = {pool} AND c.free_slots > 0 AND c.queue_position > %(cursor)s
+    AND NOT EXISTS (SELECT 1 FROM annotation_assignment a WHERE a.comparison_id = c.id
+        AND a.annotator_id = %(person)s AND a.state IN ('leased', 'labelled'))
+    ORDER BY c.queue_position LIMIT 1
+"""
+# The person's live leases, and for each pool with something ahead of them how long it has waited.
+_LOOK = f"""
+    SELECT a.id, NULL, NULL FROM annotation_assignment a WHERE a.project_id = %(project)s
+    AND a.annotator_id = %(person)s AND a.state = 'leased' AND a.expires_at > %(at)s
+    UNION ALL
+    SELECT NULL, p.id, (SELECT c.queue_position FROM {_AHEAD.format(pool="p.id")})
+    FROM annotation_pool p WHERE p.project_id = %(project)s
+"""  # noqa: S608 - words of ours
+_CLAIM = f"""
+    UPDATE annotation_comparison SET free_slots = free_slots - 1
+    WHERE id = (SELECT c.id FROM {_AHEAD.format(pool="%(pool)s")} {{skip}}) AND free_slots > 0
+    RETURNING {_COMPARISON.columns()}
+"""  # noqa: S608 - words of ours
+_REMEMBER = """
+    UPDATE annotation_membership SET queue_cursor = %s, last_anchor_id = %s, served = served + 1 WHERE id = %s
+"""
 
 
-def claim_next(*, member: Membership, pools: list[int], at: datetime) -> Assignment | None:
+@dataclass(frozen=True)
+class Seen:
+    """Assignments the person holds, the oldest first; pools to claim from, the longest waiting first."""
+
+    leases: list[int]
+    pools: list[int]
+
+
+def look(*, member: Membership, at: datetime) -> Seen:
+    """What is there for the member. One query.
+
+    A fixed order of pools would let the cursor pass the other pool's comparisons: with several labels a
+    comparison, held-out ones would be decided only when all the training is.
+    """
+    about = {**_about(member), "at": sql.stored(Assignment, "expires_at", at)}
+    found = sql.rows(_LOOK, about)
+    heads = sorted((head, pool) for _, pool, head in found if head is not None)
+    return Seen(sorted(lease for lease, _, _ in found if lease is not None), [pool for _, pool in heads])
+
+
+def claim_next(*, member: Membership, at: datetime, seen: Seen | None = None) -> Assignment | None:
     """The first waiting comparison past the member's cursor, asked pool by pool so that an index answers.
+
+    Somebody at work on the first one is passed by; the full scan comes back to it.
 
     Raises:
         Again: another tab of this person answered it or took it back at this moment.
     """
-    for pool in _longest_waiting(member, pools):
-        ahead = _ahead(pool, member)
-        # Somebody at work on the first one is passed by; the full scan comes back to it.
-        found = ahead.select_for_update(skip_locked=True, no_key=True, of=("self",)).first()
-        if found:
-            assignment = claim(comparison=found, member=member, at=at)
-            if assignment is None:
+    seen = seen or look(member=member, at=at)
+    statement = _CLAIM.format(skip=sql.locking("c", skip=True))
+    for pool in seen.pools:
+        if claimed := sql.first(statement, {**_about(member), "pool": pool}):
+            comparison = _COMPARISON.made(claimed)
+            lease = leases.grant(comparison=comparison, project=member.project, by=member.user, at=at)
+            if lease is None:
                 raise Again
-            return assignment
+            remember(member=member, comparison=comparison)
+            return lease
     return None
 
 
-def claim_any(*, member: Membership, pools: list[int], at: datetime) -> Assignment | None:
+def claim_any(*, member: Membership, at: datetime) -> Assignment | None:
     """Any waiting comparison the person may answer, wherever their cursor is. It waits for locked ones."""
     tried: set[int] = set()
-    for pool in pools:
+    for pool in pools_of(member):
         while found := list(_waiting(pool, member).exclude(pk__in=tried)[:LOOKED_AT]):
             for comparison in found:
                 if assignment := claim(comparison=comparison, member=member, at=at):
@@ -60,27 +108,15 @@ def claim(*, comparison: Comparison, member: Membership, at: datetime) -> Assign
 def remember(*, member: Membership, comparison: Comparison) -> None:
     """Where the member's queue stands now, and which anchor they know: a held-out pair does not change it."""
     cursor = max(member.queue_cursor, comparison.queue_position)
-    anchor = comparison.anchor_id or member.last_anchor_id
-    Membership.objects.filter(pk=member.pk).update(queue_cursor=cursor, last_anchor=anchor)
+    sql.changed(_REMEMBER, [cursor, comparison.anchor_id or member.last_anchor_id, member.pk])
 
 
 def pools_of(member: Membership) -> list[int]:
     return list(Pool.objects.filter(project=member.project_id).order_by("pk").values_list("pk", flat=True))
 
 
-def _longest_waiting(member: Membership, pools: list[int]) -> list[int]:
-    """The pools with something ahead of the member, the one that has waited longest first.
-
-    A fixed order would let the cursor pass the other pool's comparisons: with several labels a comparison,
-    held-out ones would be decided only when all the training is.
-    """
-    first = {pool: _ahead(pool, member).values_list("queue_position", flat=True).first() for pool in pools}
-    ahead = {pool: position for pool, position in first.items() if position is not None}
-    return sorted(ahead, key=ahead.__getitem__)
-
-
-def _ahead(pool: int, member: Membership) -> QuerySet[Comparison]:
-    return _waiting(pool, member).filter(queue_position__gt=member.queue_cursor)
+def _about(member: Membership) -> dict[str, int]:
+    return {"project": member.project_id, "person": member.user_id, "cursor": member.queue_cursor}
 
 
 def _waiting(pool: int, member: Membership) -> QuerySet[Comparison]:

@@ -6,11 +6,12 @@ from django import forms
 from django.conf import settings
 from django.template.defaultfilters import filesizeformat
 
+from annotation.consensus import RULES
 from annotation.imports import FORMATS
 from annotation.models import ApiToken, Role
 
 ENDINGS = ",".join(ending for item in FORMATS.values() for ending in (*item.endings, f"{item.endings[0]}.gz"))
-INVITE_ROLES = [(role.value, role.label) for role in (Role.ANNOTATOR, Role.ADMIN)]
+INVITE_ROLES = [(role.value, role.label) for role in (Role.ANNOTATOR, Role.REVIEWER, Role.ADMIN)]
 
 
 class UploadForm(forms.Form):
@@ -102,3 +103,55 @@ class FreezeForm(forms.Form):
         initial=0,
         help_text="0 to 1: rows whose consensus is less sure are left out.",
     )
+    consensus = forms.ChoiceField(
+        choices=[(rule.name, rule.title) for rule in RULES.values()],
+        initial="majority",
+        required=False,
+        label="Consensus rule",
+        help_text="What decides a comparison from its labels. All but majority look at every label at once.",
+    )
+    include_ties = forms.BooleanField(
+        required=False,
+        label="Include “too close” as ties",
+        help_text="Rows marked `tie`, confidence .5. Training leaves them out.",
+    )
+    resplit_share = forms.FloatField(
+        label="Hold out this share instead",
+        required=False,
+        min_value=0.01,
+        max_value=0.5,
+        help_text="Splits the preferences anew; rows across the split are left out. Empty: as imported.",
+    )
+    resplit_seed = forms.IntegerField(label="Seed of the split", required=False, min_value=0, initial=0)
+    inferred_at_least = forms.FloatField(
+        label="Infer rows from this probability",
+        required=False,
+        min_value=0.51,
+        max_value=0.999,
+        help_text="Training rows for pairs nobody compared, by fitted strengths. Empty: none.",
+    )
+    inferred_per_strong = forms.IntegerField(
+        label="Inferred rows per strong preference", required=False, min_value=1, max_value=64, initial=2
+    )
+    noise = forms.FloatField(
+        label="Noise",
+        required=False,
+        min_value=0,
+        max_value=0.5,
+        initial=0,
+        help_text="For studies: this share of the training rows is turned round.",
+    )
+    noise_seed = forms.IntegerField(label="Seed of the noise", required=False, min_value=0, initial=0)
+
+    def more(self) -> list[forms.BoundField]:
+        """The options that most freezes leave alone."""
+        usual = ("name", "max_rows_per_strong", "min_confidence", "consensus")
+        return [self[name] for name in self.fields if name not in usual]
+
+    def more_open(self) -> bool:
+        return self.is_bound and any(bool(self.data.get(one.html_name)) for one in self.more() if one.errors)
+
+    def options(self) -> dict[str, object]:
+        """What was chosen; an empty rule is the usual one."""
+        chosen = {name: value for name, value in self.cleaned_data.items() if name != "name"}
+        return {**chosen, "consensus": chosen["consensus"] or None}

@@ -70,6 +70,38 @@ class SettingsForm(forms.Form):
         "hash at import, so that importing a file again agrees.",
     )
 
+    gold_percent = forms.IntegerField(
+        label="Gold, percent",
+        min_value=0,
+        max_value=50,
+        initial=0,
+        help_text="Share of what annotators get that is a check: its answer is known, and they cannot tell.",
+    )
+    retest_percent = forms.IntegerField(
+        label="Retests, percent",
+        min_value=0,
+        max_value=50,
+        initial=0,
+        help_text="Share that is one of their own earlier comparisons again, with its sides swapped.",
+    )
+    practice_size = forms.IntegerField(
+        label="Practice comparisons",
+        min_value=0,
+        max_value=20,
+        initial=0,
+        help_text="Answered with feedback before a person's first real one. 0: no practice.",
+    )
+
+    dispute_below = forms.FloatField(
+        label="Disputed below, share of votes",
+        min_value=0,
+        max_value=1,
+        initial=0.0,
+        widget=forms.NumberInput(attrs={"step": "0.05"}),
+        help_text="With several labels a comparison: ties go to a reviewer, and so does a winner with less "
+        "than this share of the votes. 0: ties only.",
+    )
+
     @classmethod
     def of(cls, project: Project, data: QueryDict | None = None, fixed: Iterable[str] = ()) -> SettingsForm:
         """The project's settings; those in `fixed` are shown and cannot be changed."""
@@ -77,3 +109,11 @@ class SettingsForm(forms.Form):
         for name in fixed:
             form.fields[name].disabled = True
         return form
+
+
+class RaiseForm(forms.Form):
+    """The numbers that may still be raised in the middle of the work."""
+
+    k = SettingsForm.base_fields["k"]
+    attempt_cap = SettingsForm.base_fields["attempt_cap"]
+    labels_per_comparison = SettingsForm.base_fields["labels_per_comparison"]

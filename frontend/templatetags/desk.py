@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from django import template
@@ -9,7 +10,8 @@ from django.contrib.humanize.templatetags.humanize import intcomma
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from annotation.models import PopDataset, PreferenceImport
+from annotation.models import PopDataset, PreferenceImport, Project
+from annotation.selectors import adjudication
 from frontend.run_state import STAGES
 from training.models import Run
 
@@ -25,6 +27,8 @@ _TONES = {
     "cancelling": "warn",
     "cancelled": "warn",
     "failed": "bad",
+    "delivered": "ok",
+    "waiting": "info",
 }
 
 
@@ -34,6 +38,19 @@ def state_badge(state: str) -> SafeString:
     return format_html(
         '<span class="badge badge--{}">{}</span>', _TONES.get(state, "neutral"), state.capitalize()
     )
+
+
+@register.simple_tag(takes_context=True)
+def disputes_waiting(context: dict[str, Any], project: Project) -> str:
+    """How many disputed comparisons wait for the person on this page; nothing when there are none."""
+    return waiting_count(adjudication.count(context["request"].user, project))
+
+
+@register.filter
+def waiting_count(count: int) -> str:
+    """A count of disputed comparisons in words: they are not counted to the end."""
+    most = adjudication.MOST_COUNTED
+    return f"{intcomma(most)}+" if count > most else intcomma(count or "")
 
 
 @register.filter
@@ -71,6 +88,12 @@ def bar(done: int, total: int, label: str, qualifier: str = "") -> SafeString:
 def get(mapping: dict[str, Any], key: str) -> Any:
     """A dictionary's value under a key a template cannot spell, such as `rewards/margins`."""
     return mapping.get(key)
+
+
+@register.filter
+def as_json(value: Any) -> str:
+    """A value as people read JSON."""
+    return json.dumps(value, ensure_ascii=False, indent=2)
 
 
 @register.filter

@@ -19,10 +19,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from annotation import rules
 from annotation.errors import DomainError
-from annotation.models import Assignment, Project, User
-from annotation.selectors import progress, projects, queue
+from annotation.models import Assignment, Label, Project, User
+from annotation.selectors import practice, progress, projects, queue
 from annotation.services import assignments, labels
-from frontend import rendering
+from annotation.services import practice as practising
+from frontend import cards
 from frontend.http import SignedInRequest, now
 from frontend.refusals import as_json
 
@@ -78,8 +79,7 @@ def endpoint(shape: type[Body]) -> Callable[[Endpoint[Body]], Callable[[HttpRequ
                 return JsonResponse({"code": "signed_out", "detail": "You are signed out."}, status=401)
             try:
                 body = shape.model_validate_json(request.body or b"{}")
-                project = projects.get(request.user, slug)
-                rules.check_annotate(request.user, project)
+                project = projects.get(request.user, slug)  # 404 unless it is theirs; every member may label
                 return JsonResponse(view(request.user, project, body))
             except ValidationError as error:
                 return JsonResponse({"code": "invalid", "detail": _first_error(error)}, status=422)
@@ -115,11 +115,18 @@ def next_task(user: User, project: Project, body: Ask) -> dict[str, Any]:
 @endpoint(Answer)
 def answer(user: User, project: Project, body: Answer) -> dict[str, Any]:
     """Store the answer; the reply brings the next comparison in the same round trip."""
-    label = body.model_dump(exclude={"assignment", "exclude", "want_next"})
-    labels.submit(assignment_id=body.assignment, by=user, at=now(), **label)
-    if body.want_next:
-        return _next(user, project, body.exclude)
-    return {"counts": _counts(user, project)}
+    given = body.model_dump(exclude={"assignment", "exclude", "want_next"})
+    label = labels.submit(assignment_id=body.assignment, by=user, at=now(), **given)
+    reply = _next(user, project, body.exclude) if body.want_next else {"counts": _counts(user, project)}
+    told = practice.feedback(label)
+    return {**reply, "feedback": _feedback(label, told)} if told else reply
+
+
+@endpoint(Nothing)
+def skip_practice(user: User, project: Project, body: Nothing) -> dict[str, Any]:
+    """For managers: leave out one's own practice round."""
+    practising.skip(project=project, by=user, at=now())
+    return {}
 
 
 @endpoint(Nothing)
@@ -151,17 +158,25 @@ def _task(assignment: Assignment) -> dict[str, Any]:
     """What the browser gets of a comparison: its assignment, its texts as safe HTML, nothing else."""
     card = queue.card(assignment)
     sides = [
-        {"side": side, "letter": letter, "anchor": card["anchor"] == side, **_texts(card[side])}
+        {"side": side, "letter": letter, "anchor": card["anchor"] == side, **cards.texts(card[side])}
         for side, letter in (("first", "A"), ("second", "B"))
     ]
-    return {"id": card["id"], "html": render_to_string("frontend/annotate/task.html", {"sides": sides})}
+    task = {"id": card["id"], "html": render_to_string("frontend/annotate/task.html", {"sides": sides})}
+    if card["practice"] is None:
+        return task
+    can_skip = rules.can_manage(assignment.annotator, assignment.project)
+    context = {**card["practice"], "can_skip": can_skip}
+    return {**task, "practice": render_to_string("frontend/annotate/practice.html", context)}
 
 
-def _texts(preference: dict[str, Any]) -> dict[str, Any]:
+def _feedback(label: Label, told: dict[str, Any]) -> dict[str, Any]:
+    """What a practice answer is told, as HTML; it names the assignment it belongs to."""
+    letters = {"first": "A", "second": "B"}
+    context = {**told, "stronger": letters[told["answer"]], "given": letters.get(label.verdict)}
     return {
-        "prompt": rendering.turns(preference["prompt"], alone="user"),
-        "chosen": rendering.turns(preference["chosen"], alone="assistant"),
-        "rejected": rendering.turns(preference["rejected"], alone="assistant"),
+        "id": label.assignment_id,
+        "right": told["right"],
+        "html": render_to_string("frontend/annotate/feedback.html", context),
     }
 
 
@@ -176,8 +191,7 @@ def _empty(user: User, project: Project) -> dict[str, Any]:
 
 
 def _counts(user: User, project: Project) -> dict[str, Any]:
-    mine = progress.mine(user, project, now())
-    whole = progress.totals(user, project)
+    mine, whole = progress.while_labelling(user, project, now())
     return {
         "today": mine.today,
         "total": mine.total,
@@ -200,6 +214,7 @@ def _settings(user: User, project: Project) -> dict[str, Any]:
         "undoUrl": url("undo"),
         "heartbeatUrl": url("heartbeat"),
         "releaseUrl": url("release"),
+        "skipUrl": url("skip-practice"),
         "homeUrl": reverse("home"),
     }
 

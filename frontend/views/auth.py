@@ -22,7 +22,7 @@ from annotation.models import Invite
 from annotation.services import accounts, invites
 from frontend.http import now
 
-BACKEND = "django.contrib.auth.backends.ModelBackend"
+BACKEND = "config.people.PeopleBackend"
 
 
 class SignInForm(AuthenticationForm):

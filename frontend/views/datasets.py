@@ -12,14 +12,17 @@ from django.utils import timezone
 from django.utils.text import slugify
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from annotation import sampling
 from annotation.errors import DomainError
 from annotation.exports import EXPORTS
 from annotation.models import PopDataset, Project
 from annotation.selectors import datasets as selectors
 from annotation.selectors import freeze_preview as preview_selectors
-from annotation.services import datasets
+from annotation.selectors import history, pace
+from annotation.services import datasets, freeze_options
 from frontend import desk
 from frontend.forms.admin_forms import FreezeForm
+from frontend.forms.label_form import VERDICT_WORDS
 from frontend.snippets import dataset_snippets
 from training.selectors import runs as run_selectors
 
@@ -38,7 +41,7 @@ def dataset_list(request: HttpRequest, slug: str) -> HttpResponse:
     if request.method == "POST":
         status = 422
         if form.is_valid():
-            options = {key: value for key, value in form.cleaned_data.items() if key != "name"}
+            options = form.options()
             name = form.cleaned_data["name"]
             try:
                 made = datasets.freeze(
@@ -102,6 +105,19 @@ def dataset_download(request: HttpRequest, dataset_id: int, kind: str) -> HttpRe
 
 @desk.page
 @require_POST
+def dataset_cancel(request: HttpRequest, dataset_id: int) -> HttpResponse:
+    user = desk.person(request)
+    dataset = selectors.get(user, dataset_id)
+    desk.tell(
+        request,
+        lambda: datasets.cancel(dataset=dataset, by=user, at=timezone.now()),
+        "The freeze stops; what it has written so far is thrown away.",
+    )
+    return redirect("dataset", dataset_id=dataset.pk)
+
+
+@desk.page
+@require_POST
 def dataset_delete(request: HttpRequest, dataset_id: int) -> HttpResponse:
     user = desk.person(request)
     dataset = selectors.get(user, dataset_id)
@@ -118,7 +134,7 @@ def dataset_delete(request: HttpRequest, dataset_id: int) -> HttpResponse:
 def _form(request: HttpRequest, project: Project) -> FreezeForm:
     if request.method == "POST":
         return FreezeForm(request.POST)
-    most = project.k if project.strategy == "iterative" else None
+    most = project.k if sampling.strategy(project.strategy).anchored else None
     return FreezeForm(initial={"max_rows_per_strong": most, "min_confidence": 0})
 
 
@@ -126,15 +142,11 @@ def _preview(
     request: HttpRequest, project: Project, form: FreezeForm
 ) -> preview_selectors.FreezePreview | None:
     """None while the options are not numbers."""
-    chosen = form.cleaned_data if form.is_bound and form.is_valid() else form.initial
     if form.is_bound and not form.is_valid():
         return None
-    return preview_selectors.of_project(
-        desk.person(request),
-        project,
-        max_rows_per_strong=chosen.get("max_rows_per_strong"),
-        min_confidence=chosen.get("min_confidence") or 0.0,
-    )
+    given = form.options() if form.is_bound else {"max_rows_per_strong": form.initial["max_rows_per_strong"]}
+    chosen = freeze_options.resolve(given, project)
+    return preview_selectors.of_project(desk.person(request), project, chosen)
 
 
 def _context(request: HttpRequest, dataset_id: int) -> dict[str, Any]:
@@ -146,12 +158,17 @@ def _context(request: HttpRequest, dataset_id: int) -> dict[str, Any]:
         "tab": "datasets",
         "dataset": dataset,
         "live": live,
+        "pace": pace.of_dataset(dataset, timezone.now()),
         "training_rows": dataset.row_count - dataset.heldout_row_count,
         "missing": desk.missing_queues("default") if dataset.state == PopDataset.State.QUEUED else [],
     }
     if dataset.state == PopDataset.State.FROZEN:
         runs = run_selectors.of_project(user, dataset.project).filter(dataset=dataset)
+        corrections = history.corrections(user, dataset)
         context |= {
+            "corrections": corrections[:20],
+            "corrected": corrections.count(),
+            "words": VERDICT_WORDS,
             "rows": _first_rows(dataset),
             "runs": runs[:20],
             "snippets": dataset_snippets(request, dataset),

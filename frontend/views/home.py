@@ -10,7 +10,7 @@ from django.shortcuts import render
 
 from annotation import rules
 from annotation.models import Project, Role
-from annotation.selectors import progress, projects
+from annotation.selectors import adjudication, progress, projects
 from frontend.http import SignedInRequest, now
 
 MANAGERS = {Role.OWNER, Role.ADMIN}
@@ -20,7 +20,12 @@ MANAGERS = {Role.OWNER, Role.ADMIN}
 def home(request: SignedInRequest) -> HttpResponse:
     visible = projects.with_role(request.user).prefetch_related("pools")
     mine = progress.mine_by_project(request.user, now())
-    cards = [_card(project, mine.get(project.pk)) for project in visible]
+    totals = progress.totals_of(visible)
+    waiting = adjudication.counts(request.user, visible)
+    cards = [
+        {**_card(project, mine.get(project.pk), totals[project.pk]), "disputes": waiting.get(project.pk, 0)}
+        for project in visible
+    ]
     context = {
         "current": [card for card in cards if card["project"].state != Project.State.ARCHIVED],
         "archived": [card for card in cards if card["project"].state == Project.State.ARCHIVED],
@@ -29,13 +34,13 @@ def home(request: SignedInRequest) -> HttpResponse:
     return render(request, "frontend/home.html", context)
 
 
-def _card(project: Any, mine: Any) -> dict[str, Any]:
+def _card(project: Any, mine: Any, totals: progress.Totals) -> dict[str, Any]:
     pools = list(project.pools.all())
-    totals = progress.totals_from(project, pools)
     return {
         "project": project,
         "role": Role(project.my_role).label if project.my_role else "",
         "manages": project.my_role in MANAGERS,
+        "reviews": project.my_role == Role.REVIEWER,
         "preferences": sum(pool.size for pool in pools),
         "labels": totals.labels,
         "expected": totals.labels_expected,

@@ -12,11 +12,12 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from annotation.errors import DomainError
 from annotation.models import PreferenceImport, Project, Split
 from annotation.selectors import imports as selectors
+from annotation.selectors import pace
 from annotation.selectors import preferences as preference_selectors
 from annotation.services import imports
 from frontend import desk
@@ -80,6 +81,19 @@ def import_live(request: HttpRequest, import_id: int) -> HttpResponse:
 
 
 @desk.page
+@require_POST
+def import_cancel(request: HttpRequest, import_id: int) -> HttpResponse:
+    user = desk.person(request)
+    found = selectors.get(user, import_id)
+    desk.tell(
+        request,
+        lambda: imports.cancel(job=found, by=user, at=timezone.now()),
+        "The import stops after the rows it is storing now.",
+    )
+    return redirect("import-detail", import_id=found.pk)
+
+
+@desk.page
 @require_safe
 def import_rejections(request: HttpRequest, import_id: int) -> StreamingHttpResponse:
     """What an import left out, as CSV."""
@@ -97,15 +111,15 @@ def import_rejections(request: HttpRequest, import_id: int) -> StreamingHttpResp
 def project_preferences(request: HttpRequest, slug: str) -> HttpResponse:
     """The imported preferences with split and scores, for managers only."""
     project = desk.managed(request, slug)
-    rows = preference_selectors.of_project(desk.person(request), project)
     split = request.GET.get("split", "")
-    if split in Split.values:
-        rows = rows.filter(split=split)
+    split = split if split in Split.values else ""
+    rows = preference_selectors.InOrder(desk.person(request), project, split)
     context = {
         "project": project,
         "tab": "preferences",
         "split": split,
         "splits": Split.choices,
+        "query": f"split={split}&" if split else "",
         "page": desk.pages(request, rows, per_page=25),
     }
     return render(request, "frontend/project_preferences.html", context)
@@ -120,6 +134,7 @@ def _detail(request: HttpRequest, import_id: int) -> dict[str, Any]:
         "tab": "imports",
         "import": found,
         "live": live,
+        "pace": pace.of_import(found, timezone.now()),
         "missing": desk.missing_queues("default") if live else [],
         "page": desk.pages(request, selectors.rejections(user, found)),
     }

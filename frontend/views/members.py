@@ -93,7 +93,7 @@ def _context(request: HttpRequest, project: Project, form: InviteForm, link: str
         "link": link,
         "page": desk.pages(request, selectors.members(user, project)),
         "invites": selectors.invites(user, project)[:50],
-        "roles": Role.choices,
+        "roles": [(role.value, role.label) for role in Role],
         "my_role": selectors.role_of(user, project),
         "now": timezone.now(),
     }

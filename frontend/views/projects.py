@@ -13,12 +13,13 @@ from annotation import rules
 from annotation.errors import DomainError
 from annotation.models import Project
 from annotation.selectors import datasets as dataset_selectors
-from annotation.selectors import funnel
+from annotation.selectors import estimates, funnel
 from annotation.selectors import imports as import_selectors
 from annotation.selectors import progress as progress_selectors
-from annotation.services import projects
+from annotation.selectors import raising as raising_selectors
+from annotation.services import projects, raising
 from frontend import desk
-from frontend.forms.project_form import SettingsForm
+from frontend.forms.project_form import RaiseForm, SettingsForm
 from frontend.forms.strategies import labels_estimate
 from training.selectors import runs as run_selectors
 
@@ -88,8 +89,21 @@ def project_settings(request: HttpRequest, slug: str) -> HttpResponse:
                 return redirect("project-settings", slug=project.slug)
             except DomainError as error:
                 desk.show_refusal(form, error)
-    context = {"project": project, "tab": "settings", "form": form}
+    user = desk.person(request)
+    context = {"project": project, "tab": "settings", "form": form, "begun": form.fields["strategy"].disabled}
+    context["estimate"] = estimates.of_project(user, project)
     return render(request, "frontend/project_settings.html", context, status=status)
+
+
+@desk.page
+@require_safe
+def raise_preview(request: HttpRequest, slug: str) -> HttpResponse:
+    """HTMX: what the raised numbers typed so far would cost."""
+    project = desk.managed(request, slug)
+    form = RaiseForm(request.GET)
+    typed = {name: form.cleaned_data[name] for name in form.fields} if form.is_valid() else None
+    estimate = estimates.of_project(desk.person(request), project, **typed) if typed else None
+    return render(request, "frontend/parts/raise_preview.html", {"estimate": estimate})
 
 
 @desk.page
@@ -107,7 +121,8 @@ def project_state(request: HttpRequest, slug: str) -> HttpResponse:
 def _fixed(request: HttpRequest, project: Project) -> set[str]:
     """What the service will no longer change, so that nobody types it in vain."""
     counts = funnel.of_project(desk.person(request), project)
-    fixed = projects.BEFORE_DRAWING & SettingsForm.base_fields.keys() if counts.comparisons else set()
+    shaping = (projects.BEFORE_DRAWING - raising.RAISABLE) & SettingsForm.base_fields.keys()
+    fixed = shaping if counts.comparisons else set()
     return set(fixed) | (set(projects.BEFORE_IMPORTING) if counts.preferences else set())
 
 
@@ -120,6 +135,7 @@ def _overview(request: HttpRequest, project: Project) -> dict[str, Any]:
         "tab": "overview",
         "funnel": funnel.of_project(user, project),
         "progress": progress_selectors.of_project(user, project, now),
+        "raise": raising_selectors.of_project(user, project),
         "imports": import_selectors.of_project(user, project)[:3],
         "datasets": dataset_selectors.of_project(user, project)[:3],
         "runs": runs,

@@ -36,11 +36,11 @@ def rows(count: int) -> list[dict[str, Any]]:
     return made
 
 
-def fill(project: Project, by: User, count: int = 24) -> list[Preference]:
-    """Import the rows, three in ten of them held out."""
+def fill(project: Project, by: User, count: int = 24, order: int = 1) -> list[Preference]:
+    """Import the rows, three in ten of them held out; the last row first where `order` is −1."""
     project.holdout_percent = 30
     project.save(update_fields=["holdout_percent"])
-    data = "\n".join(json.dumps(row) for row in rows(count)).encode()
+    data = "\n".join(json.dumps(row) for row in rows(count)[::order]).encode()
     job = imports.start_file(project=project, upload=ContentFile(data, name="set.jsonl"), by=by, at=NOW)
     imports.run(job.pk)
     job.refresh_from_db()

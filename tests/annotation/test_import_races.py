@@ -13,7 +13,7 @@ from django.core.files.base import ContentFile
 from django.db import connection, transaction
 from django.utils import timezone
 
-from annotation.imports.records import Record
+from annotation.imports.records import Record, prepared
 from annotation.models import Pool, Preference, PreferenceImport
 from annotation.services import import_batches, imports, projects
 from tests.cast import Cast, make_cast
@@ -84,7 +84,7 @@ def test_a_worker_that_was_taken_over_writes_nothing_more(cast: Cast) -> None:
     slow = import_batches.begin(job.pk)
     PreferenceImport.objects.update(heartbeat_at=timezone.now())
     message = [{"role": "user", "content": "x"}]
-    record = Record(1, message, message, message)  # type: ignore[arg-type]
+    record = prepared(Record(1, message, message, message))  # type: ignore[arg-type]
     with pytest.raises(import_batches.TakenOver):
         import_batches.store(slow, [record], 10)
     import_batches.finish(slow, "I say it failed")

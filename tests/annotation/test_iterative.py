@@ -7,6 +7,7 @@ import pytest
 
 from annotation.models import Anchor, Comparison, Pool, Project
 from annotation.sampling import iterative
+from annotation.selectors import tallies
 from annotation.services import assignments, labels
 from tests.annotation import invariants
 from tests.annotation.playing import answer, label_everything
@@ -51,8 +52,8 @@ def test_labelling_ends_with_every_anchor_full_or_given_up(
     label_everything(project, [cast.ann_one, cast.ann_two])
     pool = Pool.objects.get(project=project, split="train")
     assert Anchor.objects.count() == 14
-    assert pool.full_anchors + pool.exhausted_anchors == 14
-    assert pool.full_anchors > 0
+    assert tallies.of_pool(pool).full_anchors + tallies.of_pool(pool).exhausted_anchors == 14
+    assert tallies.of_pool(pool).full_anchors > 0
     invariants.check(project)
 
 
@@ -138,7 +139,8 @@ def test_undo_after_the_place_was_filled_holds_no_slot(cast: Cast) -> None:
     project = _iterative(cast, k=1, reuse=False)
     add_preferences(project, 12)
     lost = _play(cast, anchor_wins=False)
-    held = assignments.next_for(project=project, by=cast.ann_two, at=NOW)
+    later = NOW + timedelta(minutes=project.lease_minutes)
+    held = assignments.next_for(project=project, by=cast.ann_two, at=later)
     assert held
     assert held.comparison.anchor_id == lost.anchor_id
     answer(held, verdict=_won_by(True, held.comparison, held.low_first))
@@ -148,6 +150,24 @@ def test_undo_after_the_place_was_filled_holds_no_slot(cast: Cast) -> None:
     answer(back, verdict=_won_by(True, lost, back.low_first))
     lost.refresh_from_db()
     assert (lost.outcome != "", lost.credited_id) == (True, None)
+    invariants.check(project)
+
+
+def test_an_anchor_is_pinned_to_one_annotator_while_it_lasts(cast: Cast) -> None:
+    project = _iterative(cast, k=2)
+    add_preferences(project, 12)
+    own = {}
+    for person in (cast.ann_one, cast.ann_two):
+        held = assignments.next_for(project=project, by=person, at=NOW)
+        assert held
+        own[person] = held.comparison.anchor_id
+        answer(held, verdict=_won_by(False, held.comparison, held.low_first))
+    assert own[cast.ann_one] != own[cast.ann_two]
+    for person in (cast.ann_two, cast.ann_one, cast.ann_two, cast.ann_one):
+        held = assignments.next_for(project=project, by=person, at=NOW)
+        assert held
+        assert held.comparison.anchor_id == own[person]
+        answer(held, verdict=_won_by(False, held.comparison, held.low_first))
     invariants.check(project)
 
 
@@ -161,7 +181,7 @@ def test_reopened_early_winner_is_not_forgotten(cast: Cast) -> None:
     assignments.release(project=project, by=cast.ann_one, at=NOW)
     label_everything(project, [cast.ann_two])
     pool = Pool.objects.get(project=project, split="train")
-    assert pool.full_anchors + pool.exhausted_anchors == 8
+    assert tallies.of_pool(pool).full_anchors + tallies.of_pool(pool).exhausted_anchors == 8
     invariants.check(project)
 
 
@@ -170,12 +190,16 @@ def test_grown_pool_gives_stuck_anchors_new_partners(cast: Cast) -> None:
     add_preferences(project, 3)
     label_everything(project, [cast.ann_one])
     pool = Pool.objects.get(project=project, split="train")
-    assert (pool.drawn, pool.full_anchors, pool.exhausted_anchors) == (3, 0, 3)
+    assert (
+        tallies.of_pool(pool).drawn,
+        tallies.of_pool(pool).full_anchors,
+        tallies.of_pool(pool).exhausted_anchors,
+    ) == (3, 0, 3)
     add_preferences(project, 12)
     label_everything(project, [cast.ann_one])
     pool.refresh_from_db()
     assert pool.epoch == 2
-    assert pool.full_anchors + pool.exhausted_anchors == 15
+    assert tallies.of_pool(pool).full_anchors + tallies.of_pool(pool).exhausted_anchors == 15
     assert Anchor.objects.filter(preference__number__lt=3, attempts__gt=2).exists()
     invariants.check(project)
 

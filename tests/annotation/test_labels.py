@@ -7,7 +7,8 @@ import pytest
 
 from annotation import rules
 from annotation.errors import Conflict, Invalid, LeaseLost, NotFound
-from annotation.models import Assignment, Label, LabelEvent, Pool, Project
+from annotation.models import Assignment, Label, LabelEvent, Project
+from annotation.selectors import tallies
 from annotation.services import assignments, labels, projects
 from tests.annotation import invariants
 from tests.annotation.playing import answer, label_everything
@@ -185,8 +186,8 @@ def test_undo_leases_the_same_comparison_again(cast: Cast) -> None:
     back = labels.undo_last(project=cast.project, by=cast.ann_one, at=LATER)
     assert back == held
     assert (back.state, back.low_first) == (Assignment.State.LEASED, held.low_first)
-    pool = Pool.objects.get(project=cast.project, split="train")
-    assert (pool.labels, pool.decided, pool.undecided) == (0, 0, 0)
+    seen = tallies.of_project(cast.project)
+    assert (seen.labels, seen.decided, seen.undecided) == (0, 0, 0)
     assert assignments.next_for(project=cast.project, by=cast.ann_one, at=LATER) == held
     answer(back, LATER, verdict="second")
     assert list(LabelEvent.objects.values_list("kind", "old_verdict", "new_verdict")) == [

@@ -4,8 +4,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from annotation import rules
 from annotation.errors import Conflict, Invalid, NotAllowed, NotFound
-from annotation.models import AuditEntry, Invite, Membership, User
+from annotation.models import AuditEntry, Invite, Membership, Role, User
 from annotation.services import accounts, invites, members
 from tests.cast import Cast
 
@@ -81,6 +82,13 @@ def test_a_used_up_expired_revoked_or_unknown_invite_says_so(cast: Cast, at: dat
             with pytest.raises(NotFound, match=word):
                 deed(secret)
     assert not User.objects.filter(username="new").exists()
+
+
+def test_an_invite_may_make_a_reviewer(cast: Cast, at: datetime) -> None:
+    _, secret = invites.create(project=cast.project, role="reviewer", by=cast.admin, at=at)
+    assert invites.accept(secret=secret, by=cast.outsider, at=at).role == Role.REVIEWER
+    assert rules.can_review(cast.outsider, cast.project)
+    assert not rules.can_manage(cast.outsider, cast.project)
 
 
 def test_an_invite_never_makes_an_owner(cast: Cast, at: datetime) -> None:

@@ -126,3 +126,19 @@ def test_anchors_are_counted_by_state(cast: Cast) -> None:
     label_everything(cast.project, [cast.ann_one])
     anchors = progress.of_project(cast.owner, cast.project, NOW).anchors
     assert (anchors.open, anchors.full + anchors.exhausted) == (0, 8)
+
+
+def test_a_very_busy_hour_is_told_by_the_pace_of_its_newest_labels(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Six labels, one a minute, the last one now; only four are counted: one each 45 s of the last three."""
+    add_preferences(cast.project, 12)
+    for minute in range(6):
+        at = NOW + timedelta(minutes=minute)
+        held = assignments.next_for(project=cast.project, by=cast.ann_one, at=at)
+        assert held
+        answer(held, at)
+    monkeypatch.setattr(progress, "MOST_COUNTED", 4)
+    found = progress.of_project(cast.owner, cast.project, at)
+    assert found.labels_last_hour == 80
+    assert found.eta_seconds == pytest.approx((found.labels_expected - 6) * 45)

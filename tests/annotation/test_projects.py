@@ -44,6 +44,9 @@ def test_only_who_may_create_projects_creates_one(cast: Cast, at: datetime) -> N
         ("k", 65),
         ("strategy", "psychic"),
         ("holdout_percent", 51),
+        ("gold_percent", 51),
+        ("retest_percent", -1),
+        ("practice_size", 21),
         ("labels_per_comparison", 0),
         ("lease_minutes", 0),
         ("seed", 2**70),
@@ -56,14 +59,25 @@ def test_a_setting_out_of_range_is_named(cast: Cast, at: datetime, field: str, v
     assert not Project.objects.filter(name="Fine").exists()
 
 
+def test_checks_can_always_be_changed_and_leave_half_to_the_work(cast: Cast, at: datetime) -> None:
+    Pool.objects.filter(project=cast.project, split="train").update(counter=1)
+    changed = projects.update(
+        project=cast.project, by=cast.admin, at=at, gold_percent=30, retest_percent=20, practice_size=4
+    )
+    assert (changed.gold_percent, changed.retest_percent, changed.practice_size) == (30, 20, 4)
+    with pytest.raises(Invalid) as refused:
+        projects.update(project=cast.project, by=cast.admin, at=at, gold_percent=31)
+    assert list(refused.value.fields) == ["retest_percent"]
+
+
 def test_settings_that_shape_the_draw_are_fixed_once_drawing_began(cast: Cast, at: datetime) -> None:
     changed = projects.update(
         project=cast.project, by=cast.admin, at=at, k=5, holdout_percent=20, guidelines="New"
     )
     assert (changed.k, changed.holdout_percent, changed.guidelines) == (5, 20, "New")
-    Pool.objects.filter(project=cast.project, split="train").update(drawn=1)
-    with pytest.raises(Conflict, match="k can no longer"):
-        projects.update(project=cast.project, by=cast.admin, at=at, k=6, name="Renamed")
+    Pool.objects.filter(project=cast.project, split="train").update(counter=1)
+    with pytest.raises(Conflict, match="seed can no longer"):
+        projects.update(project=cast.project, by=cast.admin, at=at, seed=6, name="Renamed")
     assert Project.objects.get(pk=cast.project.pk).name == "Tone"
     projects.update(project=cast.project, by=cast.admin, at=at, k=5, name="Renamed", lease_minutes=3)
     assert Project.objects.get(pk=cast.project.pk).name == "Renamed"

@@ -40,7 +40,7 @@ def test_card_tells_no_secrets(cast: Cast) -> None:
     extra = [{"role": "user", "content": "Hi", "score": 4.75}]
     Preference.objects.update(prompt=extra, score_chosen=7777.25)
     card = queue.card(_lease(cast))
-    assert set(card) == {"id", "expires_at", "first", "second", "anchor", "question"}
+    assert set(card) == {"id", "expires_at", "first", "second", "anchor", "question", "practice"}
     assert set(card["first"]) == set(card["second"]) == {"prompt", "chosen", "rejected"}
     written = json.dumps(card, default=str)
     assert not any(secret in written for secret in ("7777", "4.75", "score", "secret-source", "secret-"))
@@ -60,7 +60,7 @@ def test_card_says_which_side_is_the_anchor(cast: Cast) -> None:
 
 def test_card_takes_one_query(cast: Cast, django_assert_num_queries: object) -> None:
     add_preferences(cast.project, 3)
-    held = Assignment.objects.get(pk=_lease(cast).pk)
+    held = Assignment.objects.select_related("project").get(pk=_lease(cast).pk)
     assert callable(django_assert_num_queries)
     with django_assert_num_queries(1):
         queue.card(held)
@@ -99,7 +99,34 @@ def test_others_at_work_say_when_it_may_come_free(cast: Cast) -> None:
     assert assignments.next_for(project=cast.project, by=cast.ann_two, at=later)
     assert assignments.next_for(project=cast.project, by=cast.ann_one, at=later) is None
     why = queue.why_empty(cast.ann_one, cast.project, later)
-    assert (why.code, why.free_at) == ("held_by_others", later + timedelta(minutes=15))
+    free = later + timedelta(minutes=15)
+    assert (why.code, why.free_at, why.held_count) == ("held_by_others", free, 1)
+    assert why.message == (
+        f"1 comparison is held by others and is free at {free:%H:%M} UTC unless it is answered before."
+    )
+
+
+def test_comparisons_that_others_hold_are_counted_and_the_next_is_timed(cast: Cast) -> None:
+    """Two people on one comparison hold one; a retest holds none."""
+    Project.objects.filter(pk=cast.project.pk).update(labels_per_comparison=2)
+    add_preferences(cast.project, 3)
+    minute = timedelta(minutes=1)
+    people = {"one": cast.ann_two, "two": cast.admin}
+    held: tuple[int, ...] = ()
+    for turn in range(3):
+        for person in people.values():
+            lease = assignments.next_for(
+                project=cast.project, by=person, at=NOW + turn * minute, exclude=held
+            )
+            assert lease
+            held = (*held, lease.pk)
+    why = queue.why_empty(cast.ann_one, cast.project, NOW + 3 * minute)
+    assert (why.code, why.free_at, why.held_count) == ("held_by_others", NOW + 15 * minute, 3)
+    assert why.message.startswith("3 comparisons are held by others, the next is free at")
+    Assignment.objects.filter(annotator=cast.ann_two, expires_at=NOW + 15 * minute).update(kind="retest")
+    Assignment.objects.filter(annotator=cast.admin, expires_at=NOW + 15 * minute).update(kind="retest")
+    why = queue.why_empty(cast.ann_one, cast.project, NOW + 3 * minute)
+    assert (why.free_at, why.held_count) == (NOW + 16 * minute, 2)
 
 
 def test_own_part_done_is_told_from_all_done(cast: Cast) -> None:

@@ -5,8 +5,10 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from annotation.models import Comparison, Label, Membership, Preference, Project, User
+from annotation.models import Comparison, Gold, Label, Membership, Preference, Project, User
+from annotation.selectors import tallies
 from tests.annotation import invariants
+from tests.annotation.checked import golds, project_with
 from tests.cast import Cast, add_preferences, make_user
 
 pytestmark = pytest.mark.database
@@ -89,3 +91,15 @@ def test_unknown_project_is_named_with_those_there_are(cast: Cast) -> None:
 def test_senseless_options_are_refused(cast: Cast, options: dict[str, float]) -> None:
     with pytest.raises(CommandError):
         _simulate(cast.project, **options)
+
+
+def test_simulated_annotators_practise_and_answer_gold_and_retests(cast: Cast) -> None:
+    project_with(cast, size=40, practice_size=2, gold_percent=20, retest_percent=20)
+    golds(cast, 6)
+    golds(cast, 2, Gold.Use.PRACTICE)
+    _simulate(cast.project, annotators=2, labels=120, noise=0.0, min_gap=0.0)
+    sums = tallies.of_project(cast.project)
+    assert Label.objects.filter(kind="practice").count() == 4
+    assert sums.gold == sums.gold_right == Label.objects.filter(kind="gold", is_current=True).count() > 0
+    assert sums.retests == sums.retests_same > 0
+    invariants.check(cast.project)

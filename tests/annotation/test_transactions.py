@@ -20,15 +20,15 @@ def test_deed_that_was_overtaken_starts_afresh(cast: Cast) -> None:
 
     @exact
     def deed() -> str:
-        seen.append(Pool.objects.filter(project=cast.project, labels=7).count())
-        Pool.objects.filter(project=cast.project).update(labels=7)
+        seen.append(Pool.objects.filter(project=cast.project, counter=7).count())
+        Pool.objects.filter(project=cast.project).update(counter=7)
         if len(seen) < 3:
             raise Again
         return "done"
 
     assert deed() == "done"
     assert seen == [0, 0, 0]
-    assert Pool.objects.filter(labels=7).count() == 2
+    assert Pool.objects.filter(counter=7).count() == 2
 
 
 def test_deed_that_never_gets_through_says_so(cast: Cast) -> None:
@@ -72,10 +72,10 @@ def test_deadlock_is_resolved_by_a_second_try(cast: Cast, caplog: pytest.LogCapt
         def deed() -> int:
             nonlocal tries
             tries += 1
-            Pool.objects.filter(pk=order[0].pk).update(labels=tries)
+            Pool.objects.filter(pk=order[0].pk).update(counter=tries)
             if tries == 1:
                 gate.wait(timeout=30)
-            Pool.objects.filter(pk=order[1].pk).update(labels=tries)
+            Pool.objects.filter(pk=order[1].pk).update(counter=tries)
             return tries
 
         try:

@@ -10,9 +10,34 @@ from uuid import uuid4
 from django.conf import settings
 from django.utils import timezone
 
-from annotation.models import Assignment, Invite, PopDataset, PreferenceImport, User
-from annotation.services import assignments, datasets, invites, labels, tokens
-from tests.cast import Cast, add_preferences, make_user
+from annotation import rules
+from annotation.models import (
+    Assignment,
+    Comparison,
+    DatasetPush,
+    Gold,
+    Invite,
+    Label,
+    PopDataset,
+    PreferenceImport,
+    User,
+    Webhook,
+    WebhookDelivery,
+)
+from annotation.services import (
+    adjudication,
+    assignments,
+    datasets,
+    gold,
+    invites,
+    labels,
+    pushes,
+    tokens,
+    webhook_settings,
+    webhooks,
+)
+from tests.annotation.disputes import disputed
+from tests.cast import Cast, add_preferences, make_user, reviewer_of
 from training.models import Run
 
 SHA = "5e" * 32
@@ -28,6 +53,10 @@ class World:
     @property
     def at(self) -> datetime:
         return timezone.now()
+
+    @cached_property
+    def reviewer(self) -> User:
+        return reviewer_of(self.cast.project)
 
     @property
     def slug(self) -> str:
@@ -60,6 +89,64 @@ class World:
         """A comparison leased to the first annotator."""
         return self.lease_of(self.cast.ann_one)
 
+    @cached_property
+    def label(self) -> Label:
+        """An answer of the first annotator."""
+        return labels.submit(
+            assignment_id=self.lease.pk, verdict="first", by=self.cast.ann_one, at=self.at, key=uuid4()
+        )
+
+    @cached_property
+    def dispute(self) -> Comparison:
+        """A comparison the annotators disagree about."""
+        return disputed(self.cast)
+
+    @cached_property
+    def decided(self) -> Comparison:
+        """One that was decided: by the caller, if they may."""
+        caller = self.caller or self.cast.owner
+        by = caller if rules.can_review(caller, self.cast.project) else self.cast.owner
+        adjudication.decide(comparison=self.dispute, outcome="low", by=by, at=self.at)
+        return self.dispute
+
+    @cached_property
+    def pair(self) -> tuple[int, int]:
+        """Two preferences of the training split."""
+        made = add_preferences(self.cast.project, 2)
+        return made[0].pk, made[1].pk
+
+    @cached_property
+    def gold(self) -> Gold:
+        one, other = self.pair
+        return gold.add(
+            project=self.cast.project,
+            one=one,
+            other=other,
+            answer="one",
+            use="check",
+            by=self.cast.owner,
+            at=self.at,
+        )
+
+    @cached_property
+    def webhook(self) -> Webhook:
+        made, _ = webhook_settings.create(
+            project=self.cast.project,
+            url="https://hooks.example.org/pop",
+            events=["run.finished"],
+            by=self.cast.owner,
+            at=self.at,
+        )
+        return made
+
+    @cached_property
+    def delivery(self) -> WebhookDelivery:
+        """A message that was given up."""
+        made = webhooks.queue(self.webhook, "ping", {}, self.at)
+        made.state = WebhookDelivery.State.FAILED
+        made.save()
+        return made
+
     def lease_of(self, user: User) -> Assignment:
         assert self.preferences
         lease = assignments.next_for(project=self.cast.project, by=user, at=self.at)
@@ -72,7 +159,7 @@ class World:
     @cached_property
     def answered_by_all(self) -> int:
         """Every member has given one answer."""
-        everyone = (self.cast.owner, self.cast.admin, self.cast.ann_one)
+        everyone = (self.cast.owner, self.cast.admin, self.cast.ann_one, self.reviewer)
         for user in everyone:
             self.answer(user)
         return len(everyone)
@@ -92,6 +179,23 @@ class World:
         values = {"state": "frozen", "sha256": SHA, "row_count": 3, "number": 77} | fields
         return PopDataset.objects.create(
             project=self.cast.project, created_by=self.cast.owner, created_at=self.at, **values
+        )
+
+    @cached_property
+    def push(self) -> DatasetPush:
+        """A push that no worker has taken up."""
+        return pushes.start(
+            dataset=self.dataset_row(),
+            repo_id="acme/tone",
+            token="hf_of_nobody",
+            by=self.cast.owner,
+            at=self.at,
+        )
+
+    def queued_import(self) -> PreferenceImport:
+        """An import that no worker has taken up."""
+        return PreferenceImport.objects.create(
+            project=self.cast.project, format="jsonl", created_by=self.cast.owner, created_at=self.at
         )
 
     def run(self, state: str = "finished", **fields: object) -> Run:

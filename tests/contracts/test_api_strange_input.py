@@ -53,6 +53,10 @@ MORE: dict[str, list[str]] = {  # what the table's bodies leave out
         "attempt_cap",
         "labels_per_comparison",
         "seed",
+        "gold_percent",
+        "retest_percent",
+        "practice_size",
+        "dispute_below",
     ],
     "api-project-imports": ["config", "split", "limit", "file", "format"],
     "api-project-invites": ["role", "max_uses", "valid_days"],
@@ -79,6 +83,15 @@ QUERIES = {
     "import": ["x", "9" * 30, "inf"],
     "max_rows_per_strong": ["x", "0", "9" * 30],
     "min_confidence": ["x", "nan", "inf"],
+    "pseudonymise": ["x", "\x00"],
+    "consensus": ["x", "\x00"],
+    "include_ties": ["x"],
+    "resplit_share": ["x", "nan", "0", "-1"],
+    "resplit_seed": ["x", "-1", "9" * 30],
+    "inferred_at_least": ["x", "nan", "1", "0.5"],
+    "inferred_per_strong": ["x", "0", "9" * 30],
+    "noise": ["x", "nan", "0.6"],
+    "noise_seed": ["x", "-1", "9" * 30],
 }
 
 

@@ -1,4 +1,4 @@
-"""Every API endpoint against everyone who could call it, by `permission_table`."""
+"""Every API endpoint against everyone who could call it, by `permission_table`; answers as in the schema."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from annotation.api.routing import actions_of
 from annotation.models import User
 from tests.callers import ALL_SCOPES, anonymous, by_token, signed_in
 from tests.cast import Cast
+from tests.contracts import answers
 from tests.contracts.api_world import World
 from tests.contracts.permission_table import TABLE
 from training.api import urls as training_urls
 
 pytestmark = pytest.mark.database
-PEOPLE = {"owner": "owner", "admin": "admin", "annotator": "ann_one", "outsider": "outsider"}
+PEOPLE = ("owner", "admin", "reviewer", "annotator", "outsider")
 ENDPOINTS = sorted(TABLE, key=lambda key: (key[1], key[0]))
 HIDDEN = "-other"  # the same view under the other spelling of its URL
 
@@ -49,6 +50,13 @@ def world(cast: Cast, tmp_path: Any, settings: Any) -> World:
     return World(cast)
 
 
+def person(world: World, role: str) -> User:
+    if role == "reviewer":
+        return world.reviewer
+    user: User = getattr(world.cast, {"annotator": "ann_one"}.get(role, role))
+    return user
+
+
 def call(client: APIClient, endpoint: tuple[str, str], world: World) -> int:
     method, name = endpoint
     expected = TABLE[endpoint]
@@ -56,6 +64,7 @@ def call(client: APIClient, endpoint: tuple[str, str], world: World) -> int:
     body = None if method == "GET" else expected.body(world)
     asked = getattr(client, method.lower())
     answer = asked(url) if body is None else asked(url, body, format="json")
+    answers.check(method, url, answer)
     return int(answer.status_code)
 
 
@@ -83,7 +92,7 @@ def test_every_action_names_its_scope() -> None:
 @pytest.mark.parametrize("role", PEOPLE)
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids="-".join)
 def test_each_role_gets_what_the_table_says(world: World, endpoint: tuple[str, str], role: str) -> None:
-    user: User = getattr(world.cast, PEOPLE[role])
+    user = person(world, role)
     world.caller = user
     assert call(signed_in(user), endpoint, world) == getattr(TABLE[endpoint], role)
 

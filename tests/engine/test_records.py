@@ -202,3 +202,23 @@ def test_real_preferences_are_read_with_their_scores() -> None:
     assert len(data.preferences) == 694
     assert any(len(one.prompt) > 1 for one in data.preferences)
     assert sum(one.score_margin is not None for one in data.preferences) > 100
+
+
+def test_ties_are_counted_and_are_no_rows(tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    folder.mkdir()
+    plain = records.load(folder, world.canonical(folder))
+    assert plain.ties == 0
+    lines = [
+        json.dumps(line | {"provenance": "tie"} if place < 2 else line) for place, line in enumerate(pairs())
+    ]
+    file = tmp_path / "rows.jsonl"
+    file.write_text("\n".join(lines), encoding="utf-8")
+    data = records.load(file)
+    assert (data.ties, len(data.rows), len(data.preferences)) == (2, 1, 4)
+
+
+def pairs() -> list[dict[str, Any]]:
+    """Three rows over four preferences."""
+    made = [{"prompt": f"Q{n}", "chosen": "yes", "rejected": "no"} for n in range(4)]
+    return [{"strong": made[n], "weak": made[n + 1]} for n in range(3)]

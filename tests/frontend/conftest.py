@@ -12,8 +12,30 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
-from annotation.models import ApiToken, Invite, Membership, PopDataset, PreferenceImport, Project, User
-from annotation.services import datasets, imports, invites, tokens
+from annotation.models import (
+    ApiToken,
+    Comparison,
+    Gold,
+    Invite,
+    Label,
+    Membership,
+    PopDataset,
+    PreferenceImport,
+    Project,
+    User,
+    Webhook,
+    WebhookDelivery,
+)
+from annotation.services import (
+    datasets,
+    gold_sampling,
+    imports,
+    invites,
+    tokens,
+    webhook_settings,
+    webhooks,
+)
+from tests.annotation.disputes import disputed
 from tests.annotation.playing import label_everything
 from tests.cast import Cast, add_preferences
 from training.engine.spec import RunSpec
@@ -40,6 +62,42 @@ class Desk:
     @property
     def project(self) -> Project:
         return self.cast.project
+
+    @property
+    def gold(self) -> Gold:
+        """One of three, made when first asked for."""
+        if not self.project.golds.exists():
+            gold_sampling.from_scores(
+                project=self.project,
+                count=3,
+                min_gap=0.25,
+                use="check",
+                by=self.cast.owner,
+                at=timezone.now(),
+            )
+        return self.project.golds.earliest("pk")
+
+    @property
+    def dispute(self) -> Comparison:
+        """A comparison the annotators disagree about, made when first asked for."""
+        waiting = Comparison.objects.filter(pool__project=self.project, disputed=True)
+        return waiting.first() or disputed(self.cast)
+
+    @property
+    def webhook(self) -> Webhook:
+        """One whose first message was given up, made when first asked for."""
+        found = Webhook.objects.filter(project=self.project).first()
+        return found or given_up(self.cast).webhook
+
+    @property
+    def delivery(self) -> tuple[int, int]:
+        """The ids of that webhook and its message."""
+        return self.webhook.pk, self.webhook.deliveries.latest("pk").pk
+
+    @property
+    def label(self) -> Label:
+        """The first annotator's."""
+        return Label.objects.filter(annotator=self.cast.ann_one, is_current=True).latest("pk")
 
     @property
     def member(self) -> Membership:
@@ -78,6 +136,18 @@ def bring(cast: Cast, lines: bytes, name: str = "set.jsonl") -> PreferenceImport
     imports.run(started.pk)
     started.refresh_from_db()
     return started
+
+
+def given_up(cast: Cast, url: str = "https://hooks.example.org/pop") -> WebhookDelivery:
+    """A message of a new webhook, given up."""
+    now = timezone.now()
+    hook, _ = webhook_settings.create(
+        project=cast.project, url=url, events=["dataset.frozen"], by=cast.owner, at=now
+    )
+    made = webhooks.queue(hook, "dataset.frozen", {"project": cast.project.slug}, now)
+    answer = {"attempts": 10, "response_status": 500, "response_excerpt": "not today"}
+    WebhookDelivery.objects.filter(pk=made.pk).update(state=WebhookDelivery.State.FAILED, **answer)
+    return made
 
 
 def freeze(cast: Cast, name: str = "") -> PopDataset:

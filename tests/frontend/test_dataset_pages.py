@@ -51,6 +51,30 @@ def test_the_preview_counts_what_the_freeze_then_gives(
     assert preview.left_out == decided - made.row_count
 
 
+def test_every_option_can_be_chosen_on_the_page(owner_client: Client, desk: Desk) -> None:
+    url = reverse("datasets", args=[desk.project.slug])
+    typed = {
+        "consensus": "dawid_skene", "include_ties": "on", "resplit_share": "0.25", "resplit_seed": "3",
+        "inferred_at_least": "0.9", "inferred_per_strong": "4", "noise": "0.1", "noise_seed": "7",
+        "min_confidence": "0",
+    }  # fmt: skip
+    page = text(owner_client.get(url))
+    assert all(f'name="{name}"' in page for name in typed)
+    preview = owner_client.get(reverse("freeze-preview", args=[desk.project.slug]), typed).context["preview"]
+    answer = owner_client.post(url, typed)
+    made = PopDataset.objects.latest("pk")
+    assert answer["Location"] == reverse("dataset", args=[made.pk])
+    datasets.run_freeze(made.pk)
+    made.refresh_from_db()
+    numbers = {"resplit_share": 0.25, "resplit_seed": 3, "inferred_at_least": 0.9, "inferred_per_strong": 4}
+    rest = {"consensus": "dawid_skene", "include_ties": True, "noise": 0.1, "noise_seed": 7}
+    assert made.options == {"max_rows_per_strong": None, "min_confidence": 0.0, **numbers, **rest}
+    assert preview.rows == made.row_count
+    assert "dawid_skene" in text(owner_client.get(reverse("dataset", args=[made.pk])))
+    wrong = owner_client.post(url, {"min_confidence": "0", "noise": "0.7"})
+    assert (wrong.status_code, list(wrong.context["form"].errors)) == (422, ["noise"])
+
+
 def test_freezing_without_labels_is_refused_and_keeps_what_was_typed(
     owner_client: Client, cast: Cast
 ) -> None:

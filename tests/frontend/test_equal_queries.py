@@ -12,9 +12,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from annotation.models import Role
-from annotation.services import invites, tokens
+from annotation.services import invites, tokens, webhooks
 from tests.cast import Cast, add_preferences, join, make_user
-from tests.frontend.conftest import LINES, Desk, bring, freeze, make_run
+from tests.frontend.conftest import LINES, Desk, bring, freeze, given_up, make_run
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db]
 
@@ -49,6 +49,16 @@ def more_preferences(desk: Desk) -> None:
     add_preferences(desk.project, 20)
 
 
+def more_webhooks(desk: Desk) -> None:
+    for number in range(5):
+        given_up(desk.cast, f"https://hooks.example.org/{number}")
+
+
+def more_messages(desk: Desk) -> None:
+    for _ in range(30):
+        webhooks.queue(desk.webhook, "dataset.frozen", {}, timezone.now())
+
+
 LISTS: tuple[tuple[str, Callable[[Desk], None]], ...] = (
     ("project-members", more_members),
     ("project-imports", more_imports),
@@ -56,6 +66,8 @@ LISTS: tuple[tuple[str, Callable[[Desk], None]], ...] = (
     ("datasets", more_datasets),
     ("runs", more_runs),
     ("tokens", more_tokens),
+    ("project-webhooks", more_webhooks),
+    ("webhook", more_messages),
     ("project", more_runs),
     ("project", more_members),
 )
@@ -73,7 +85,8 @@ def queries(client: Client, url: str) -> int:
 def test_a_longer_list_asks_no_more_queries(
     name: str, more: Callable[[Desk], None], desk: Desk, owner_client: Client, cast: Cast
 ) -> None:
-    url = reverse(name, args=[] if name == "tokens" else [cast.project.slug])
+    about = {"tokens": [], "webhook": [cast.project.slug, desk.webhook.pk]}
+    url = reverse(name, args=about.get(name, [cast.project.slug]))
     before = queries(owner_client, url)
     more(desk)
     assert queries(owner_client, url) == before

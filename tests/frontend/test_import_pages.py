@@ -141,6 +141,7 @@ def test_preferences_are_listed_with_split_and_scores_page_by_page(owner_client:
     assert "scores" in text(first)
     heldout = owner_client.get(url, {"split": "heldout"})
     assert {item.split for item in heldout.context["page"]} == {"heldout"}
+    assert "?split=train&amp;page=2" in text(owner_client.get(url, {"split": "train"}))
 
 
 def test_imported_markup_is_shown_as_text(owner_client: Client, cast: Cast) -> None:

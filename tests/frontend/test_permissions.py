@@ -1,4 +1,4 @@
-"""Every page and every deed of the manager's desk, asked for by everyone."""
+"""Every page and every deed of the website, asked for by everyone."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from django.db import transaction
 from django.test import Client
 from django.urls import reverse
 
-from frontend import desk_urls
-from tests.cast import make_project
+from frontend import urls
+from tests.cast import make_project, reviewer_of
 from tests.frontend.conftest import Desk, make_run, signed_in
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db]
@@ -22,7 +22,12 @@ PEOPLE = ("owner", "admin", "annotator", "outsider", "anonymous")
 MANAGERS_READ = (OK, OK, NO, UNKNOWN, MOVED)
 MANAGERS_DO = (MOVED, MOVED, NO, UNKNOWN, MOVED)
 MANAGERS_WRONG = (WRONG, WRONG, NO, UNKNOWN, MOVED)  # a form sent empty: read, and refused in words
+REVIEWERS_READ: dict[str, Any] = {"expected": MANAGERS_READ, "reviewer": OK}
+REVIEWERS_DO: dict[str, Any] = {"expected": MANAGERS_DO, "reviewer": MOVED}
 SIGNED_IN = (OK, OK, OK, OK, MOVED)
+MEMBERS_READ = (OK, OK, OK, UNKNOWN, MOVED)
+MEMBERS_SEND = (OK, OK, OK, UNKNOWN, 401)
+NO_LEASE = {"assignment": 2**62, "verdict": "first", "key": "0b8f1d6e-6f0e-4f0e-9d55-0c5fb5f0a001"}
 CREATORS = (OK, NO, NO, NO, MOVED)  # only the owner's account may create projects
 
 
@@ -34,9 +39,32 @@ class Row:
     method: str
     about: str  # what the address is about: an attribute of `Desk`, or nothing
     expected: tuple[int, ...]
+    reviewer: int | None = None  # what an annotator gets, unless said otherwise
+    body: dict[str, Any] | None = None  # JSON, for what the comparison page's script sends
+
+    @property
+    def answers(self) -> dict[str, int]:
+        answers = dict(zip(PEOPLE, self.expected, strict=True))
+        return {**answers, "reviewer": answers["annotator"] if self.reviewer is None else self.reviewer}
 
 
 TABLE = (
+    Row("home", "get", "", SIGNED_IN),
+    Row("login", "get", "", (MOVED, MOVED, MOVED, MOVED, OK)),
+    Row("login", "post", "", (MOVED, MOVED, MOVED, MOVED, OK)),
+    Row("logout", "post", "", (MOVED, MOVED, MOVED, MOVED, MOVED)),
+    Row("invite-accept", "get", "secret", (OK,) * 5),
+    Row("invite-accept", "post", "secret", (MOVED, MOVED, MOVED, MOVED, OK)),  # a form sent empty
+    Row("annotate", "get", "project", MEMBERS_READ),
+    Row("annotate-next", "post", "project", MEMBERS_SEND, body={}),
+    Row("annotate-answer", "post", "project", (UNKNOWN,) * 4 + (401,), body=NO_LEASE),
+    Row("annotate-undo", "post", "project", (409, 409, 409, UNKNOWN, 401), body={}),  # it is in a dataset
+    Row("annotate-heartbeat", "post", "project", MEMBERS_SEND, body={"assignments": []}),
+    Row("annotate-skip-practice", "post", "project", (OK, OK, NO, UNKNOWN, 401), body={}),
+    Row("annotate-release", "post", "project", MEMBERS_SEND, body={}),
+    Row("my-labels", "get", "project", MEMBERS_READ),
+    Row("label", "get", "label", (OK, OK, OK, UNKNOWN, MOVED), UNKNOWN),
+    Row("label-undo", "post", "label", (MOVED, MOVED, MOVED, UNKNOWN, MOVED), UNKNOWN),  # theirs alone: words
     Row("project-new", "get", "", CREATORS),
     Row("project-new", "post", "", (WRONG, NO, NO, NO, MOVED)),
     Row("project-estimate", "get", "", CREATORS),
@@ -44,24 +72,58 @@ TABLE = (
     Row("project-live", "get", "project", MANAGERS_READ),
     Row("project-settings", "get", "project", MANAGERS_READ),
     Row("project-settings", "post", "project", MANAGERS_WRONG),
+    Row("raise-preview", "get", "project", MANAGERS_READ),
     Row("project-state", "post", "project", MANAGERS_WRONG),
+    Row("project-audit", "get", "project", MANAGERS_READ),
     Row("project-members", "get", "project", MANAGERS_READ),
     Row("project-members", "post", "project", MANAGERS_WRONG),
     Row("member-role", "post", "member", MANAGERS_DO),
     Row("member-remove", "post", "member", MANAGERS_DO),
     Row("invite-revoke", "post", "invite", MANAGERS_DO),
+    Row("project-checks", "get", "project", MANAGERS_READ),
+    Row("project-checks", "post", "project", MANAGERS_WRONG),
+    Row("gold-change", "post", "gold", MANAGERS_WRONG),
+    Row("project-quality", "get", "project", MANAGERS_READ),
+    Row("quality-live", "get", "project", MANAGERS_READ),
+    Row("quality-csv", "get", "project", MANAGERS_READ),
     Row("project-preferences", "get", "project", MANAGERS_READ),
+    Row("consistency", "get", "project", MANAGERS_READ),
+    Row("consistency-cycles", "get", "project", MANAGERS_READ),
+    Row("consistency-flags", "get", "project", MANAGERS_READ),
+    Row("consistency-live", "get", "project", MANAGERS_READ),
+    Row("consistency-recompute", "post", "project", MANAGERS_DO),
+    Row("preference-change", "post", "preference", MANAGERS_WRONG),
+    Row("project-labels", "get", "project", MANAGERS_READ),
     Row("project-imports", "get", "project", MANAGERS_READ),
     Row("project-imports", "post", "project", MANAGERS_WRONG),
     Row("import-detail", "get", "import", MANAGERS_READ),
     Row("import-live", "get", "import", MANAGERS_READ),
+    Row("import-cancel", "post", "import", MANAGERS_DO),
     Row("import-rejections", "get", "import", MANAGERS_READ),
+    Row("adjudication", "get", "project", **REVIEWERS_READ),
+    Row("adjudicated", "get", "project", **REVIEWERS_READ),
+    Row("dispute", "get", "dispute", **REVIEWERS_READ),
+    Row("dispute-decide", "post", "dispute", **REVIEWERS_DO),
+    Row("dispute-withdraw", "post", "dispute", **REVIEWERS_DO),
+    Row("project-webhooks", "get", "project", MANAGERS_READ),
+    Row("project-webhooks", "post", "project", MANAGERS_WRONG),
+    Row("webhook", "get", "webhook", MANAGERS_READ),
+    Row("webhook", "post", "webhook", MANAGERS_WRONG),
+    Row("webhook-log", "get", "webhook", MANAGERS_READ),
+    Row("webhook-test", "post", "webhook", MANAGERS_DO),
+    Row("webhook-rotate", "post", "webhook", MANAGERS_READ),
+    Row("webhook-delete", "post", "webhook", MANAGERS_DO),
+    Row("webhook-redeliver", "post", "delivery", MANAGERS_DO),
     Row("datasets", "get", "project", MANAGERS_READ),
     Row("datasets", "post", "project", MANAGERS_WRONG),
     Row("freeze-preview", "get", "project", MANAGERS_READ),
     Row("dataset", "get", "dataset", MANAGERS_READ),
     Row("dataset-live", "get", "dataset", MANAGERS_READ),
     Row("dataset-download", "get", "download", MANAGERS_READ),
+    Row("dataset-pushes", "get", "dataset", MANAGERS_READ),
+    Row("dataset-pushes", "post", "dataset", MANAGERS_WRONG),
+    Row("pushes-live", "get", "dataset", MANAGERS_READ),
+    Row("dataset-cancel", "post", "dataset", MANAGERS_DO),
     Row("dataset-delete", "post", "dataset", MANAGERS_DO),
     Row("runs", "get", "project", MANAGERS_READ),
     Row("run-new", "get", "project", MANAGERS_READ),
@@ -88,6 +150,13 @@ def address(row: Row, desk: Desk) -> str:
         "project": [slug],
         "member": [slug, desk.member.pk],
         "invite": [slug, desk.invite.pk],
+        "gold": [slug, desk.gold.pk if row.about == "gold" else 0],
+        "dispute": [slug, desk.dispute.pk if row.about == "dispute" else 0],
+        "preference": [slug, desk.project.preferences.earliest("pk").pk],
+        "webhook": [slug, desk.webhook.pk if row.about == "webhook" else 0],
+        "delivery": [slug, *(desk.delivery if row.about == "delivery" else (0, 0))],
+        "secret": [desk.invite_secret],
+        "label": [desk.label.pk],
         "import": [desk.done_import.pk],
         "dataset": [desk.dataset.pk],
         "download": [desk.dataset.pk, "jsonl"],
@@ -104,6 +173,7 @@ def client_of(person: str, desk: Desk) -> Client:
         "admin": desk.cast.admin,
         "annotator": desk.cast.ann_one,
         "outsider": desk.cast.outsider,
+        "reviewer": reviewer_of(desk.project),
     }
     return signed_in(people[person]) if person in people else Client()
 
@@ -111,23 +181,23 @@ def client_of(person: str, desk: Desk) -> Client:
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: f"{row.method} {row.name}")
 def test_everyone_gets_the_answer_that_is_theirs(row: Row, desk: Desk) -> None:
     url = address(row, desk)
-    answers = {person: as_if_alone(person, row, url, desk) for person in PEOPLE}
-    assert {person: answer.status_code for person, answer in answers.items()} == dict(
-        zip(PEOPLE, row.expected, strict=True)
-    )
-    assert answers["anonymous"]["Location"].startswith(reverse("login"))
+    answers = {person: as_if_alone(person, row, url, desk) for person in row.answers}
+    assert {person: answer.status_code for person, answer in answers.items()} == row.answers
+    if row.answers["anonymous"] == MOVED:
+        assert answers["anonymous"]["Location"].startswith(reverse("login"))
 
 
 def as_if_alone(person: str, row: Row, url: str, desk: Desk) -> Any:
     """The person's answer; what the deed changed is taken back before the next one asks."""
     with transaction.atomic():
-        answer = getattr(client_of(person, desk), row.method)(url)
+        sent = {} if row.body is None else {"data": row.body, "content_type": "application/json"}
+        answer = getattr(client_of(person, desk), row.method)(url, **sent)
         transaction.set_rollback(True)
     return answer
 
 
-def test_the_table_names_every_address_of_the_desk() -> None:
-    assert {row.name for row in TABLE} == {pattern.name for pattern in desk_urls.DESK}
+def test_the_table_names_every_address_of_a_page() -> None:
+    assert {row.name for row in TABLE} == {pattern.name for pattern in urls.urlpatterns}
 
 
 @pytest.mark.parametrize("row", [row for row in TABLE if row.method == "post"], ids=lambda row: row.name)

@@ -28,6 +28,10 @@ TYPED: dict[str, Any] = {
     "labels_per_comparison": "2",
     "lease_minutes": "20",
     "holdout_percent": "12",
+    "gold_percent": "5",
+    "retest_percent": "4",
+    "practice_size": "3",
+    "dispute_below": "0.75",
 }
 
 
@@ -45,6 +49,8 @@ def test_a_new_project_has_what_was_typed_and_leads_to_its_imports(owner_client:
         2,
         12,
     )
+    assert (made.gold_percent, made.retest_percent, made.practice_size) == (5, 4, 3)
+    assert made.dispute_below == 0.75
     assert made.reuse is False  # the box was not ticked
     assert made.memberships.get().user == cast.owner
 
@@ -117,10 +123,12 @@ def test_settings_are_saved_and_audited(owner_client: Client, cast: Cast) -> Non
 def test_what_labels_stand_on_is_shown_and_not_changed(owner_client: Client, desk: Desk) -> None:
     url = reverse("project-settings", args=[desk.project.slug])
     fixed = {name for name, field in owner_client.get(url).context["form"].fields.items() if field.disabled}
-    assert fixed == {"strategy", "k", "attempt_cap", "reuse", "labels_per_comparison", "holdout_percent"}
+    assert fixed == {"strategy", "reuse", "holdout_percent"}
     assert owner_client.post(url, TYPED | {"name": "Renamed", "k": "9"}).status_code == 302
     desk.project.refresh_from_db()
-    assert (desk.project.name, desk.project.k, desk.project.strategy) == ("Renamed", 2, "random")
+    assert (desk.project.name, desk.project.k, desk.project.strategy) == ("Renamed", 9, "random")
+    lower = owner_client.post(url, TYPED | {"k": "1"})
+    assert (lower.status_code, "can only be raised" in text(lower)) == (422, True)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,8 @@ SECONDS = 5.0  # what a page may take at the very worst on a slow machine; typic
         ("**b** _i_ ~~s~~ `c`", "<p><strong>b</strong> <em>i</em> <s>s</s> <code>c</code></p>"),
         ("# One", '<h4 class="md-h1">One</h4>'),
         ("<b>x</b>", "<p>&lt;b&gt;x&lt;/b&gt;</p>"),
-        ("[x](javascript:alert(1))", "<p>[x](javascript:alert(1))</p>"),
+        ("[x](javascript:alert(1))", "<p>x</p>"),
+        ("<div>\n**a**\n</div>", "&lt;div&gt;\n**a**\n&lt;/div&gt;"),
         (
             "[x](https://a.example)",
             '<p><a href="https://a.example" target="_blank" rel="noopener noreferrer nofollow">x</a></p>',
@@ -48,6 +49,11 @@ def test_a_line_break_is_kept_in_a_response_and_folded_in_guidelines() -> None:
     (turn,) = rendering.turns([{"role": "assistant", "content": "one\ntwo"}], alone="assistant")
     assert "<br>" in turn["html"]
     assert "<br>" not in rendering.markdown("one\ntwo")
+
+
+def test_lines_of_html_in_a_response_stay_lines() -> None:
+    (turn,) = rendering.turns([{"role": "assistant", "content": "<ul>\n<li>a\n</ul>"}], alone="assistant")
+    assert turn["html"].strip() == "&lt;ul&gt;<br>\n&lt;li&gt;a<br>\n&lt;/ul&gt;"
 
 
 def test_a_single_expected_turn_needs_no_name_and_several_are_named() -> None:

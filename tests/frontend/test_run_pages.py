@@ -138,7 +138,7 @@ def test_the_model_is_downloaded_and_its_card_is_shown_clean(
     )
     Run.objects.update(has_model=True)
     page = show(owner_client, desk.run)
-    assert "<h1>A card</h1>" in page
+    assert "A card</h4>" in page
     assert "<strong>bold</strong>" in page
     assert "license: x" not in page
     assert "<script>alert" not in page

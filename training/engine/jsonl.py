@@ -3,8 +3,9 @@
 A line is a PoP row: `strong_prompt`, `strong_chosen`, `strong_rejected` and the same with `weak_`, or
 `strong` and `weak` objects with prompt, chosen, rejected; or a plain preference, which makes no row.
 Texts and message lists are both taken; message lists of responses may repeat the prompt. Optional: `split`,
-`confidence`, score_chosen and score_rejected. A preference is known by its content, so one that appears in
-many rows is kept once, with the first scores that any of them gives.
+`confidence`, `provenance` (rows marked `tie` are counted and left out), score_chosen and score_rejected. A
+preference is known by its content, so one that appears in many rows is kept once, with the first scores that
+any of them gives.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from training.engine.errors import DatasetError
-from training.engine.records import SPLITS, Messages, PopData, Preference, Row, canonical_line
+from training.engine.records import SPLITS, TIE, Messages, PopData, Preference, Row, canonical_line
 
 PARTS = ("prompt", "chosen", "rejected")
 SCORES = ("score_chosen", "score_rejected")
@@ -57,20 +58,26 @@ def read_jsonl(file: Path) -> PopData:
     Raises:
         DatasetError: a line is not JSON or lacks a part; the message has its number.
     """
-    digest, pool, rows = hashlib.sha256(), _Pool(), []
+    digest, pool = hashlib.sha256(), _Pool()
+    rows: list[Row] = []
+    ties = 0
     with file.open("rb") as lines:
         for number, line in enumerate(lines, 1):
             digest.update(line)
             if not line.strip():
                 continue
             try:
-                rows.extend(_read_line(json.loads(line), pool))
+                record = json.loads(line)
+                found = _read_line(record, pool)
+                tied = bool(found) and record.get("provenance") == TIE
+                ties += tied
+                rows.extend([] if tied else found)
             except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
                 raise DatasetError(
                     f"{file.name}, line {number}: {_reason(error)}.",
                     hint="A line needs strong and weak (or prompt, chosen, rejected), as text or messages.",
                 ) from error
-    return PopData(pool.preferences, rows, digest.hexdigest())
+    return PopData(pool.preferences, rows, digest.hexdigest(), ties=ties)
 
 
 def _reason(error: Exception) -> str:

@@ -20,6 +20,15 @@ REWRITTEN = (
 )
 
 
+TIES = "{count} rows are ties, too close to call: they are left out of training and evaluation."
+
+
+def tell_ties(run: Run) -> None:
+    """Say how many rows of the dataset have no stronger side."""
+    if run.data.ties:
+        run.events.write("warning", code="ties_left_out", message=TIES.format(count=run.data.ties))
+
+
 def tell_encoding(run: Run, *, dropped: int) -> None:
     """Warn of what was left out, cut or rendered in two ways.
 

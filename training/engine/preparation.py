@@ -14,7 +14,7 @@ from training.engine import base, catalog, checkpoints, reference, runrecord, sf
 from training.engine.encoding import encode_all
 from training.engine.errors import DatasetError, SpecError
 from training.engine.logps import Scorer, check_head
-from training.engine.notices import tell_encoding
+from training.engine.notices import tell_encoding, tell_ties
 from training.engine.progress import Progress
 from training.engine.records import PopData
 from training.engine.run import Run, score, write_json
@@ -126,12 +126,13 @@ def _max_length(run: Run) -> int:
 def training_rows(run: Run) -> list[dict[str, int]]:
     """The rows to train on: PoP rows, or every training preference for methods that take no rows.
 
-    Rows whose prompt fills max_length are left out, with a warning.
+    Ties and rows whose prompt fills max_length are left out, each with a warning.
 
     Raises:
         DatasetError: nothing is left, or the method needs scores that are missing.
     """
     method = catalog.method(run.spec.method.slug)
+    tell_ties(run)
     if method.pop_rows:
         rows = [{"strong": row.strong, "weak": row.weak} for row in run.data.rows_of("train")]
     else:

@@ -21,6 +21,7 @@ Messages = list[dict[str, str]]
 PREFERENCE_KEYS = ("id", "split", "prompt", "chosen", "rejected", "score_chosen", "score_rejected")
 ROW_KEYS = ("strong_id", "weak_id", "split", "confidence", "provenance")
 SPLITS = ("train", "heldout")
+TIE = "tie"  # provenance of a row whose sides were too close to call
 
 
 @dataclass(frozen=True)
@@ -55,12 +56,16 @@ class Row:
 
 @dataclass
 class PopData:
-    """A whole dataset. `sha256` is what it is, not what somebody says it is."""
+    """A whole dataset. `sha256` is what it is, not what somebody says it is.
+
+    `rows` have a stronger side. `ties` were too close to call: nothing trains on them, none is evaluated.
+    """
 
     preferences: list[Preference]
     rows: list[Row]
     sha256: str
     manifest: dict[str, Any] = field(default_factory=dict)
+    ties: int = 0
 
     def preferences_of(self, split: str) -> list[int]:
         """Positions of the preferences of a split."""
@@ -134,8 +139,8 @@ def read_folder(folder: Path) -> PopData:
         digest.update(canonical_line(record))
     # Before the rows are looked at: a damaged id is first of all damage.
     check_hash(digest.hexdigest(), str(manifest.get("sha256", "")), f"{folder.name} (by its manifest)")
-    rows = [_row(record, places) for record in pairs]
-    return PopData(preferences, rows, digest.hexdigest(), manifest)
+    rows = [_row(record, places) for record in pairs if record["provenance"] != TIE]
+    return PopData(preferences, rows, digest.hexdigest(), manifest, len(pairs) - len(rows))
 
 
 def _row(record: dict[str, Any], places: dict[str, int]) -> Row:

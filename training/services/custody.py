@@ -20,6 +20,7 @@ from django.utils import timezone
 from training import transitions
 from training.errors import RunLost
 from training.models import Run
+from training.services import telling
 
 MAX_LOSSES = 3
 HEARTBEAT_SECONDS = 5.0
@@ -113,8 +114,10 @@ def warn(*, run: Run, code: str, message: str) -> None:
 def _end(run: Run, verb: str, at: datetime, **changes: Any) -> None:
     edge = transitions.edge(verb)
     ended = held(run).filter(state__in=edge.sources)
-    if not ended.update(state=edge.target, finished_at=at, heartbeat_at=at, eta_seconds=None, **changes):
-        raise RunLost(f"run {run.pk}")
+    with transaction.atomic():
+        if not ended.update(state=edge.target, finished_at=at, heartbeat_at=at, eta_seconds=None, **changes):
+            raise RunLost(f"run {run.pk}")
+        telling.run_ended(run.pk, at)
 
 
 def hand_back(*, run: Run, at: datetime) -> None:
@@ -126,7 +129,7 @@ def hand_back(*, run: Run, at: datetime) -> None:
 
 def lose(*, run: Run, at: datetime) -> None:
     """The engine or its worker vanished: queue the run again; fail it at the third time. Raises RunLost."""
-    if not _lose(held(run), at):
+    if not _lose(held(run), run.pk, at):
         raise RunLost(f"run {run.pk}")
 
 
@@ -136,13 +139,24 @@ def requeue_stale(at: datetime) -> list[int]:
     stale = Run.objects.filter(state__in=transitions.OWNED, heartbeat_at__lt=before)
     # The heartbeat is part of the condition: a worker that woke up in between keeps its run.
     again = [
-        run.pk for run in stale.order_by("id") if _lose(held(run).filter(heartbeat_at=run.heartbeat_at), at)
+        run.pk
+        for run in stale.order_by("id")
+        if _lose(held(run).filter(heartbeat_at=run.heartbeat_at), run.pk, at)
     ]
     return list(Run.objects.filter(pk__in=again, state=Run.State.QUEUED).values_list("pk", flat=True))
 
 
-def _lose(found: QuerySet[Run], at: datetime) -> bool:
-    """Move one run on after a loss, whichever edge its state allows."""
+def _lose(found: QuerySet[Run], run_id: int, at: datetime) -> bool:
+    """Move one run on after a loss; whoever wants to know is told when that ended it."""
+    with transaction.atomic():
+        moved = _moved_on(found, at)
+        if moved:
+            telling.run_ended(run_id, at)
+    return moved
+
+
+def _moved_on(found: QuerySet[Run], at: datetime) -> bool:
+    """Along whichever edge the run's state allows."""
     tired = found.filter(state=Run.State.RUNNING, losses__gte=MAX_LOSSES - 1)
     edge = transitions.edge("fail")
     if tired.update(state=edge.target, finished_at=at, error=_LOST_AGAIN, hint=_LOST_HINT, eta_seconds=None):

@@ -15,6 +15,7 @@ from training import artifacts, doorbell, rules, specs, transitions
 from training.engine.spec import DatasetRef, RunSpec
 from training.errors import Conflict, NotFound
 from training.models import Run
+from training.services import telling
 from training.services.custody import (
     claim,
     fail,
@@ -116,6 +117,7 @@ def cancel(*, run: Run, by: User, at: datetime) -> Run:
         audit.record(
             by=by, at=at, verb="run.cancelled", project=run.project, target=run, details={"run": run.pk}
         )
+        telling.run_ended(run.pk, at)
     run.refresh_from_db()
     return run
 

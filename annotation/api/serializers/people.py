@@ -10,6 +10,7 @@ from annotation.models import ApiToken, Invite, Role, User
 class MeSerializer(serializers.ModelSerializer[User]):
     """Who is signed in; `scopes` is null in a browser session, which has them all."""
 
+    email = serializers.CharField(help_text="Empty where none is known.")
     scopes = serializers.SerializerMethodField()
 
     class Meta:
@@ -83,7 +84,7 @@ class NewInviteSerializer(InviteSerializer):
 
 class InviteWriteSerializer(serializers.Serializer[Any]):
     role = serializers.ChoiceField(
-        [(Role.ADMIN, "Admin"), (Role.ANNOTATOR, "Annotator")], default="annotator"
+        [(role.value, role.label) for role in Role if role != Role.OWNER], default="annotator"
     )
     max_uses = serializers.IntegerField(min_value=1, max_value=10_000, default=1)
     valid_days = serializers.IntegerField(min_value=1, max_value=365, default=14)

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils import timezone
 from rest_framework import serializers
 
 from annotation.imports import FORMATS
 from annotation.models import ImportRejection, Preference, PreferenceImport
+from annotation.selectors import pace
 
 
 class MessageSerializer(serializers.Serializer[Any]):
@@ -55,6 +57,8 @@ class ImportSerializer(serializers.ModelSerializer[PreferenceImport]):
     source = serializers.DictField(  # type: ignore[assignment]
         help_text="Hub imports: dataset, config, split, limit."
     )
+    rows_per_s = serializers.SerializerMethodField(help_text="null until rows were read.")
+    seconds_left = serializers.SerializerMethodField(help_text="At this pace; null when nothing can be said.")
 
     class Meta:
         model = PreferenceImport
@@ -71,12 +75,22 @@ class ImportSerializer(serializers.ModelSerializer[PreferenceImport]):
             "rows_imported",
             "rows_duplicate",
             "rows_rejected",
+            "rows_per_s",
+            "seconds_left",
+            "cancel_requested",
             "error",
             "created_by",
             "created_at",
+            "started_at",
             "finished_at",
         )
         read_only_fields = fields
+
+    def get_rows_per_s(self, job: PreferenceImport) -> float | None:
+        return pace.of_import(job, timezone.now()).rows_per_s
+
+    def get_seconds_left(self, job: PreferenceImport) -> int | None:
+        return pace.of_import(job, timezone.now()).seconds_left
 
 
 class RejectionSerializer(serializers.ModelSerializer[ImportRejection]):

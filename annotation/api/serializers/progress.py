@@ -38,7 +38,9 @@ class ProgressSerializer(serializers.Serializer[Any]):
     rows_heldout = serializers.IntegerField()
     target_rows = serializers.IntegerField()
     labels_expected = serializers.IntegerField()
-    labels_last_hour = serializers.IntegerField()
+    labels_last_hour = serializers.IntegerField(
+        help_text="Above 10,000 by the pace of the newest 10,000: they are not counted one by one."
+    )
     eta_seconds = serializers.FloatField(allow_null=True)
     anchors = AnchorCountsSerializer()
     per_annotator = AnnotatorProgressSerializer(many=True)

@@ -16,6 +16,10 @@ SETTINGS = (
     "labels_per_comparison",
     "lease_minutes",
     "holdout_percent",
+    "gold_percent",
+    "retest_percent",
+    "practice_size",
+    "dispute_below",
 )
 
 
@@ -73,3 +77,14 @@ class AuditSerializer(serializers.ModelSerializer[AuditEntry]):
         model = AuditEntry
         fields = ("id", "at", "actor", "verb", "target", "details")
         read_only_fields = fields
+
+
+class AuditQuerySerializer(serializers.Serializer[Any]):
+    actor = serializers.CharField(required=False, max_length=150, help_text="A user name.")
+    verb = serializers.CharField(
+        required=False, max_length=60, help_text="A verb (`dataset.deleted`) or its noun (`dataset`)."
+    )
+
+
+class AuditExportQuerySerializer(AuditQuerySerializer):
+    format = serializers.ChoiceField(["csv", "jsonl"], default="jsonl")

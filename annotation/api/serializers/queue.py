@@ -16,6 +16,13 @@ def _id() -> serializers.IntegerField:
     return serializers.IntegerField(min_value=1, max_value=MAX_ID)
 
 
+class PracticePlaceSerializer(serializers.Serializer[Any]):
+    """Where a practice card stands in the practice round."""
+
+    number = serializers.IntegerField()
+    of = serializers.IntegerField()
+
+
 class CardSerializer(serializers.Serializer[Any]):
     """One comparison leased to you, in the order to show it."""
 
@@ -25,14 +32,17 @@ class CardSerializer(serializers.Serializer[Any]):
     anchor = serializers.ChoiceField(["first", "second"], allow_null=True)
     first = TextsSerializer()
     second = TextsSerializer()
+    practice = PracticePlaceSerializer(allow_null=True, help_text="null: it is not practice.")
 
 
 class EmptyReasonSerializer(serializers.Serializer[Any]):
     code = serializers.CharField(
-        help_text="paused, archived, no_preferences, held_by_others, hold_limit, done or all_mine_done."
+        help_text="paused, archived, no_preferences, practice, held_by_others, hold_limit, done "
+        "or all_mine_done."
     )
     message = serializers.CharField()
     free_at = serializers.DateTimeField(allow_null=True, help_text="When to ask again.")
+    held_count = serializers.IntegerField(help_text="Comparisons you could answer that others hold now.")
 
 
 class EmptyQueueSerializer(serializers.Serializer[Any]):
@@ -96,8 +106,17 @@ class LabelSerializer(serializers.ModelSerializer[Label]):
         read_only_fields = fields
 
 
+class FeedbackSerializer(serializers.Serializer[Any]):
+    """What a practice answer is told."""
+
+    right = serializers.BooleanField()
+    answer = serializers.ChoiceField(["first", "second"], help_text="The side that is stronger.")
+    explanation = serializers.CharField(allow_blank=True)
+
+
 class AnsweredSerializer(serializers.Serializer[Any]):
     label = LabelSerializer()  # type: ignore[assignment]
+    feedback = FeedbackSerializer(allow_null=True, help_text="After a practice answer; null otherwise.")
     next = NextField(allow_null=True, help_text="null when `want_next` was false.")
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from django.http.response import HttpResponseBase
-from drf_spectacular.types import OpenApiTypes
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from annotation.api.base import ApiViewSet
-from annotation.api.docs import documented
+from annotation.api.docs import documented, files_of
 from annotation.api.downloads import AnyAccept, download
 from annotation.api.serializers.datasets import (
     DatasetDetailSerializer,
@@ -50,24 +49,24 @@ class ProjectDatasetViewSet(ApiViewSet):
         """How many rows a freeze with these options would give now. Managers only."""
         found = self.project()
         chosen = freeze_options.resolve(self.asked(FreezeOptionsSerializer), found)
-        seen = freeze_preview.of_project(
-            self.by,
-            found,
-            max_rows_per_strong=chosen.max_rows_per_strong,
-            min_confidence=chosen.min_confidence,
-        )
-        return Response(FreezePreviewSerializer(seen).data)
+        return Response(FreezePreviewSerializer(freeze_preview.of_project(self.by, found, chosen)).data)
 
 
 class DatasetViewSet(ApiViewSet):
     """One PoP dataset."""
 
-    scopes = {"retrieve": "read", "destroy": "manage"}
+    scopes = {"retrieve": "read", "destroy": "manage", "cancel": "manage"}
 
     @documented(DatasetDetailSerializer)
     def retrieve(self, request: Request, pk: int) -> Response:
         """A dataset, its hash and its manifest. Managers only."""
         return Response(DatasetDetailSerializer(datasets_seen.get(self.by, pk)).data)
+
+    @documented(DatasetDetailSerializer, refuses=(404, 409))
+    def cancel(self, request: Request, pk: int) -> Response:
+        """Stop a freeze; its files are discarded. 409 once it has ended. Managers only."""
+        stopped = datasets.cancel(dataset=datasets_seen.get(self.by, pk), by=self.by, at=self.at)
+        return Response(DatasetDetailSerializer(stopped).data)
 
     @documented(None, status=204, refuses=(404, 409))
     def destroy(self, request: Request, pk: int) -> Response:
@@ -83,7 +82,7 @@ class DatasetDownloadViewSet(ApiViewSet):
     content_negotiation_class = AnyAccept
 
     @documented(
-        {(200, "application/octet-stream"): OpenApiTypes.BINARY},
+        files_of(export.content_type for export in EXPORTS.values()),
         query=(DownloadQuerySerializer,),
         refuses=(404, 409, 422),
     )

@@ -70,12 +70,18 @@ class ProjectImportViewSet(ApiViewSet):
 class ImportViewSet(ApiViewSet):
     """One import."""
 
-    scopes = {"retrieve": "read", "rejections": "read"}
+    scopes = {"retrieve": "read", "rejections": "read", "cancel": "manage"}
 
     @documented(ImportSerializer)
     def retrieve(self, request: Request, pk: int) -> Response:
         """How far an import is and what it counted. Managers only."""
         return Response(ImportSerializer(imports_seen.get(self.by, pk)).data)
+
+    @documented(ImportSerializer, refuses=(404, 409))
+    def cancel(self, request: Request, pk: int) -> Response:
+        """Stop an import between two batches. What it stored stays; 409 once it has ended. Managers only."""
+        stopped = imports.cancel(job=imports_seen.get(self.by, pk), by=self.by, at=self.at)
+        return Response(ImportSerializer(stopped).data)
 
     @documented(RejectionSerializer(many=True))
     def rejections(self, request: Request, pk: int) -> Response:
@@ -108,7 +114,7 @@ class PreferenceViewSet(ApiViewSet):
     filterset_class = PreferenceFilter
     queryset = Preference.objects.none()
 
-    @documented(PreferenceSerializer(many=True))
+    @documented(PreferenceSerializer(many=True), refuses=(404, 422))
     def list(self, request: Request, project: str) -> Response:
         """The project's preferences with their scores, in pages by cursor. Managers only."""
         rows: QuerySet[Any] = preferences.of_project(self.by, self.project())

@@ -48,7 +48,7 @@ class TokenViewSet(ApiViewSet):
     def get_throttles(self) -> list[TokenThrottle]:  # type: ignore[override]
         return [TokenThrottle()] if self.action == "create" else []
 
-    @documented(TokenSerializer(many=True), refuses=())
+    @documented(TokenSerializer(many=True))
     def list(self, request: Request) -> Response:
         """Your tokens, without their secrets."""
         return self.pages(tokens_seen.tokens_of(self.by), TokenSerializer)

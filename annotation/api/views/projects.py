@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from annotation.api.base import ApiViewSet
-from annotation.api.docs import documented
+from annotation.api.docs import documented, files_of
+from annotation.api.downloads import AnyAccept, download
 from annotation.api.serializers.progress import FunnelSerializer, ProgressSerializer
 from annotation.api.serializers.projects import (
+    AuditExportQuerySerializer,
+    AuditQuerySerializer,
     AuditSerializer,
     MemberSerializer,
     MemberWriteSerializer,
@@ -16,7 +20,7 @@ from annotation.api.serializers.projects import (
     ProjectWriteSerializer,
 )
 from annotation.models import Project, User
-from annotation.selectors import funnel, progress, projects
+from annotation.selectors import audit, funnel, progress, projects
 from annotation.services import members as member_deeds
 from annotation.services import projects as project_deeds
 
@@ -36,7 +40,7 @@ class ProjectViewSet(ApiViewSet):
         "archive": "manage",
     }
 
-    @documented(ProjectSerializer(many=True), refuses=())
+    @documented(ProjectSerializer(many=True))
     def list(self, request: Request) -> Response:
         """The projects you are a member of, newest first."""
         return self.pages(projects.with_role(self.by), ProjectSerializer)
@@ -128,7 +132,32 @@ class AuditViewSet(ApiViewSet):
 
     scopes = {"list": "read"}
 
-    @documented(AuditSerializer(many=True))
+    @documented(AuditSerializer(many=True), query=(AuditQuerySerializer,), refuses=(404, 422))
     def list(self, request: Request, project: str) -> Response:
         """Who did what when, newest first. Managers only."""
-        return self.pages(projects.audit(self.by, self.project()), AuditSerializer)
+        wanted = self.asked(AuditQuerySerializer)
+        return self.pages(audit.of_project(self.by, self.project(), **wanted), AuditSerializer)
+
+
+class AuditExportViewSet(ApiViewSet):
+    """The trail as a file."""
+
+    scopes = {"retrieve": "read"}
+    content_negotiation_class = AnyAccept
+
+    @documented(
+        files_of(audit.FORMATS.values()),
+        query=(AuditExportQuerySerializer,),
+        refuses=(404, 422),
+    )
+    def retrieve(self, request: Request, project: str) -> HttpResponseBase:
+        """Every entry as JSON lines or CSV, newest first, as a stream. Managers only."""
+        found = self.project()
+        wanted = self.asked(AuditExportQuerySerializer)
+        kind = wanted.pop("format")
+        return download(
+            request,
+            audit.exported(audit.of_project(self.by, found, **wanted), kind),
+            filename=f"{found.slug}-audit.{kind}",
+            content_type=audit.FORMATS[kind],
+        )

@@ -19,11 +19,10 @@ from annotation.api.serializers.queue import (
     ExcludeSerializer,
     ExtendedSerializer,
     HeartbeatSerializer,
-    LabelSerializer,
     ReleasedSerializer,
 )
 from annotation.models import Project
-from annotation.selectors import queue
+from annotation.selectors import practice, queue
 from annotation.services import assignments, labels
 
 
@@ -66,7 +65,8 @@ class AssignmentViewSet(ApiViewSet):
         want_next, exclude = given.pop("want_next"), given.pop("exclude")
         label = labels.submit(assignment_id=pk, by=self.by, at=self.at, **given)
         following = next_card(self, label.project, exclude) if want_next else None
-        return Response({"label": LabelSerializer(label).data, "next": following}, status=201)
+        answered = {"label": label, "feedback": practice.feedback(label), "next": following}
+        return Response(AnsweredSerializer(answered).data, status=201)
 
     @documented(ExtendedSerializer, takes=HeartbeatSerializer, refuses=(400, 422))
     def heartbeat(self, request: Request) -> Response:

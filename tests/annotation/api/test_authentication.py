@@ -85,7 +85,7 @@ def test_use_is_recorded_at_most_once_a_minute(cast: Cast) -> None:
 
 def test_a_session_needs_the_csrf_token_and_a_token_does_not(cast: Cast) -> None:
     browser = APIClient(enforce_csrf_checks=True)
-    browser.force_login(cast.owner, backend="django.contrib.auth.backends.ModelBackend")
+    browser.force_login(cast.owner, backend="config.people.PeopleBackend")
     body = {"name": "x", "scopes": ["read"]}
     refused = post(browser, "/api/v1/tokens/", body)
     assert refused.status_code == 403

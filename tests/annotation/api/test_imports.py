@@ -57,7 +57,7 @@ def test_a_file_is_taken_by_multipart_and_its_rows_arrive(cast: Cast) -> None:
 
 def test_a_browser_uploads_with_its_csrf_token(cast: Cast) -> None:
     browser = APIClient(enforce_csrf_checks=True)
-    browser.force_login(cast.owner, backend="django.contrib.auth.backends.ModelBackend")
+    browser.force_login(cast.owner, backend="config.people.PeopleBackend")
     refused = browser.post(url(cast), {"file": jsonl(GOOD)}, format="multipart")
     assert (refused.status_code, PreferenceImport.objects.count()) == (403, 0)
     browser.cookies["csrftoken"] = token = "c" * 32

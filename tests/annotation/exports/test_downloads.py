@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import io
 import json
@@ -43,6 +44,7 @@ def expected_rows(cast: Cast) -> dict[tuple[str, str], dict[str, Any]]:
             "weak_id": weak.content_hash,
             "split": one.pool.split,
             "confidence": one.confidence,
+            "provenance": "label",
         }
     return rows
 
@@ -121,3 +123,32 @@ def test_a_download_comes_in_pieces(dataset: PopDataset, name: str) -> None:
     pieces = [piece for piece in selector.stream(dataset, name) if piece]
     assert len(pieces) >= 2
     assert max(map(len, pieces)) < sum(map(len, pieces))
+
+
+def test_csv_holds_conversations_as_json(cast: Cast, dataset: PopDataset, tmp_path: Path) -> None:
+    with save(dataset, "csv", tmp_path).open(newline="", encoding="utf-8") as file:
+        rows = [dict(row) for row in csv.DictReader(file)]
+    texts = [f"{side}_{name}" for side in ("strong", "weak") for name in TEXTS]
+    check(
+        cast,
+        [
+            {**row, **{name: json.loads(row[name]) for name in texts}, "confidence": float(row["confidence"])}
+            for row in rows
+        ],
+    )
+
+
+def test_trl_takes_the_strong_side_as_a_conversational_preference(
+    cast: Cast, dataset: PopDataset, tmp_path: Path
+) -> None:
+    from trl.data_utils import is_conversational
+
+    lines = save(dataset, "trl", tmp_path).read_text(encoding="utf-8").removesuffix("\n").split("\n")
+    rows = [json.loads(line) for line in lines]
+    expected = list(expected_rows(cast).values())
+    assert len(rows) == len(expected)
+    strong = {json.dumps([one[f"strong_{name}"] for name in TEXTS]) for one in expected}
+    assert {json.dumps([row[name] for name in TEXTS]) for row in rows} == strong
+    assert all(is_conversational(row) for row in rows)
+    names = {*TEXTS, *(f"weak_{name}" for name in TEXTS), "confidence", "split", "provenance"}
+    assert set(rows[0]) == names

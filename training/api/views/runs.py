@@ -34,7 +34,7 @@ class ProjectRunViewSet(ApiViewSet):
     filterset_class = RunFilter
     queryset = Run.objects.none()
 
-    @documented(RunSerializer(many=True))
+    @documented(RunSerializer(many=True), refuses=(404, 422))
     def list(self, request: Request, project: str) -> Response:
         """The project's runs, newest first. Managers only."""
         rows = runs_seen.of_project(self.by, self.project()).select_related("created_by")

@@ -3,6 +3,7 @@ import { flash, unflash } from "./flash.js";
 import { startThemeButtons } from "./theme_button.js";
 
 const LOCAL = { dateStyle: "medium", timeStyle: "short" };
+const CLOCK = { timeStyle: "short" };
 
 function onClick(event) {
   const from = event.target instanceof Element ? event.target : null;
@@ -43,12 +44,13 @@ function onSubmit(event) {
   if (question && !window.confirm(question)) event.preventDefault();
 }
 
-/** <time datetime="…" data-local>: the viewer's own zone. */
+/** <time datetime="…" data-local>: the viewer's own zone; data-local="time" leaves out the day when it is today. */
 export function localTimes(root = document) {
   for (const time of root.querySelectorAll("time[data-local]:not([data-done])")) {
     const at = new Date(time.dateTime);
     if (Number.isNaN(at.valueOf())) continue;
-    time.textContent = at.toLocaleString(undefined, LOCAL);
+    const clock = time.dataset.local === "time" && at.toDateString() === new Date().toDateString();
+    time.textContent = at.toLocaleString(undefined, clock ? CLOCK : LOCAL);
     time.title = at.toString();
     time.dataset.done = "";
   }

@@ -15,8 +15,8 @@ const deeds = {
   1: () => session.answer("first"),
   2: () => session.answer("second"),
   0: () => session.answer("too_close"),
-  x: () => session.supply.current && askReason(),
-  f: () => session.supply.current && askSwapped(),
+  x: () => session.answerable && askReason(),
+  f: () => session.answerable && askSwapped(),
   z: () => session.undo(),
   e: () => session.stage.expandAll(),
   g: () => open("guidelines"),
@@ -24,7 +24,7 @@ const deeds = {
 };
 
 function onClick(event) {
-  const button = event.target.closest?.("[data-key], [data-flag], [data-leave], [data-retry], [data-dismiss]");
+  const button = event.target.closest?.("[data-key], [data-flag], [data-leave], [data-retry], [data-dismiss], [data-continue], [data-skip]");
   if (!button) return;
   // After a mouse click the button must not keep the focus: Space, meant to scroll, would press it again.
   if (event.detail) button.blur();
@@ -33,9 +33,20 @@ function onClick(event) {
   else if (flag) session.flag(flag);
   else if ("leave" in button.dataset) session.leave();
   else if ("retry" in button.dataset) session.lookAgain();
+  else if ("continue" in button.dataset) session.practice.proceed();
+  else if ("skip" in button.dataset) session.skipPractice();
   else button.closest("[data-notice]").hidden = true;
 }
 
+/** Enter goes on after practice, wherever the focus is; on a button or link it presses that. */
+function onEnter(event) {
+  if (event.key !== "Enter" || event.repeat || !session.practice.telling) return;
+  if (event.target.closest?.("button, a, dialog, input")) return;
+  event.preventDefault();
+  session.practice.proceed();
+}
+
 listen(deeds);
+document.addEventListener("keydown", onEnter);
 document.addEventListener("click", onClick);
 session.start();

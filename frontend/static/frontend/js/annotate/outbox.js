@@ -17,6 +17,11 @@ export class Outbox {
     return this.items.size;
   }
 
+  /** How many of them count: practice does not. */
+  get counted() {
+    return [...this.items.values()].filter((item) => !item.practice).length;
+  }
+
   get assignments() {
     return [...this.items.values()].map((item) => item.assignment);
   }

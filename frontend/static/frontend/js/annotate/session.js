@@ -1,6 +1,7 @@
 // One person labelling: an answer is acknowledged at once, goes through the outbox, and the server's reply
 // brings the comparison after the next.
 import { Outbox, Sender } from "./outbox.js";
+import { Practice } from "./practice.js";
 import { Refused, SignedOut, post } from "./server.js";
 import { Stage } from "./stage.js";
 import { Supply } from "./supply.js";
@@ -29,6 +30,7 @@ export class Session {
     this.given = new Map(); // answered comparisons by key, so that an unsent answer can be taken back
     this.flags = { first: false, second: false };
     this.outbox = new Outbox(settings.scope);
+    this.practice = new Practice(this.stage, () => this.#show(""));
     this.supply = new Supply(settings, () => this.outbox.assignments, {
       changed: () => this.#show(""),
       counts: (counts) => this.#heard(counts),
@@ -54,6 +56,11 @@ export class Session {
     });
   }
 
+  /** A comparison that waits for an answer. */
+  get answerable() {
+    return this.supply.current !== null && !this.practice.holds;
+  }
+
   /** Too soon after the card appeared, or no card on screen. */
   get #notReady() {
     return performance.now() - this.shownAt < SHORTEST_LOOK_MS || this.stage.shown !== this.supply.current;
@@ -71,10 +78,12 @@ export class Session {
       second_looks_swapped: this.flags.second,
       duration_ms: Math.round(performance.now() - this.shownAt),
       given: Date.now(),
+      practice: Boolean(task.practice),
     };
     this.outbox.add(item);
     this.given.set(item.key, task);
     this.stage.press(verdict);
+    if (task.practice) this.practice.wait(item.key);
     this.#show(`${WORDS[verdict]}.`);
     this.#count();
     this.sender.kick();
@@ -82,6 +91,7 @@ export class Session {
   }
 
   async undo() {
+    if (this.practice.telling) return this.stage.notice("A practice answer cannot be taken back.");
     if (this.undoing || (this.supply.current && this.#notReady)) return;
     const unsent = this.outbox.last();
     if (unsent) return this.#undoUnsent(unsent);
@@ -106,17 +116,31 @@ export class Session {
     }
     this.outbox.remove(item.key);
     this.supply.putBack(task);
+    this.practice.drop(item.key);
     this.#show(TAKEN_BACK);
     this.#count();
     this.#banner();
   }
 
   flag(side, on = !this.flags[side]) {
-    if (!this.supply.current) return;
+    if (!this.supply.current || this.practice.holds) return;
     this.flags[side] = on;
     this.stage.flag(side, on);
     const letter = side === "first" ? "A" : "B";
     this.stage.announce(on ? `${letter} flagged as swapped.` : `${letter} is no longer flagged.`);
+  }
+
+  /** For managers: no practice. */
+  async skipPractice() {
+    if (this.outbox.size) return;
+    try {
+      await post(this.settings.skipUrl, {});
+      this.supply.dropPractice();
+      this.#show("Practice skipped.");
+      this.supply.fill();
+    } catch (error) {
+      this.#troubled(error);
+    }
   }
 
   /** Done for now: gives back what is held. */
@@ -140,7 +164,7 @@ export class Session {
   }
 
   #send(item) {
-    const { given, tried, ...label } = item;
+    const { given, tried, practice, ...label } = item;
     const exclude = this.supply.known.filter((id) => id !== item.assignment);
     return post(this.settings.answerUrl, { ...label, exclude, want_next: this.supply.wanting });
   }
@@ -148,12 +172,14 @@ export class Session {
   #sent(item, reply) {
     this.given.delete(item.key);
     this.supply.take(reply);
+    this.practice.tell(item.key, reply.feedback);
     this.supply.fill();
     this.#banner();
   }
 
   #refused(item, error) {
     this.given.delete(item.key);
+    this.practice.drop(item.key);
     this.stage.notice(`Your answer “${WORDS[item.verdict]}” was not counted. ${error.message}`);
     this.#count();
     this.#banner();
@@ -162,6 +188,7 @@ export class Session {
 
   /** Brings the screen in line with what is held. */
   #show(said) {
+    if (this.practice.holds) return;
     const task = this.supply.current;
     if (task && task === this.stage.shown) return;
     if (task) {
@@ -185,7 +212,7 @@ export class Session {
 
   #count(counts = this.counts) {
     this.counts = counts;
-    this.stage.counts(counts, this.outbox.size);
+    this.stage.counts(counts, this.outbox.counted);
   }
 
   #troubled(error) {

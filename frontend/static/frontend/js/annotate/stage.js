@@ -1,6 +1,7 @@
 // What is on the page: the comparison, or why there is none; counts; the banner; what is read out.
+import { clamp, expandAll, watch } from "../clamp.js";
+import { localTimes } from "../ui.js";
 
-const SLACK = 1.2; // a text that exceeds its clamp by less than this is simply shown whole
 const NUMBERS = new Intl.NumberFormat();
 
 const byId = (id) => document.getElementById(id);
@@ -12,19 +13,16 @@ export class Stage {
     this.live = byId("live");
     this.shown = null;
     this.anchors = new Set(); // texts of the comparison before, to mark the card that stayed
-    this.root.addEventListener("click", (event) => {
-      const button = event.target.closest?.("[data-expand]");
-      if (button) this.#expand(button.previousElementSibling, button.getAttribute("aria-expanded") !== "true");
-    });
-    new ResizeObserver(() => this.shown && this.#clamp()).observe(this.root);
+    watch(this.root);
   }
 
   show(task) {
     this.shown = task;
     this.root.innerHTML = task.html; // rendered and sanitised by the server
+    byId("practice").innerHTML = task.practice ?? "";
     this.root.removeAttribute("aria-busy");
     this.#markKept();
-    this.#clamp();
+    clamp(this.root);
     this.enable(true);
     window.scrollTo(0, 0);
     if (!this.bar.contains(document.activeElement)) this.root.focus({ preventScroll: true });
@@ -35,7 +33,9 @@ export class Stage {
     if (this.shown === null && this.said === html) return false;
     this.shown = null;
     this.said = html;
+    byId("practice").innerHTML = "";
     this.root.innerHTML = html;
+    localTimes(this.root);
     this.root.removeAttribute("aria-busy");
     this.enable(false);
     return true;
@@ -58,15 +58,22 @@ export class Stage {
     button.classList.add("is-pressed");
   }
 
+  /** Puts what a practice answer is told in the place of the answer buttons; nothing puts them back. */
+  tell(html) {
+    const told = byId("told");
+    told.innerHTML = html;
+    this.bar.classList.toggle("is-telling", Boolean(html));
+    if (!html) return;
+    this.announce(told.querySelector(".feedback__said").textContent.replace(/\s+/g, " ").trim());
+    told.querySelector("[data-continue]").focus({ preventScroll: true });
+  }
+
   flag(side, on) {
     this.root.querySelector(`[data-flag="${side}"]`)?.setAttribute("aria-pressed", String(on));
   }
 
   expandAll() {
-    const folded = [...this.root.querySelectorAll("[data-expand]:not([hidden])")];
-    const open = folded.some((button) => button.getAttribute("aria-expanded") !== "true");
-    for (const button of folded) this.#expand(button.previousElementSibling, open);
-    this.announce(folded.length ? (open ? "Texts shown in full." : "Texts shortened.") : "Nothing is shortened.");
+    this.announce(expandAll(this.root));
   }
 
   counts(counts, unsent) {
@@ -108,29 +115,5 @@ export class Stage {
       if (badge) badge.hidden = !this.anchors.has(text);
     }
     this.anchors = texts;
-  }
-
-  #clamp() {
-    for (const box of this.root.querySelectorAll("[data-clamp]")) {
-      const button = box.nextElementSibling;
-      if (button.getAttribute("aria-expanded") === "true") continue;
-      box.classList.add("is-clamped");
-      const long = box.scrollHeight > box.clientHeight * SLACK;
-      box.classList.toggle("is-clamped", long);
-      button.hidden = !long;
-      // Of a conversation the latest turn matters most: it is the one that was answered.
-      if (long && box.dataset.clamp === "end") box.scrollTop = box.scrollHeight;
-    }
-    for (const code of this.root.querySelectorAll(".prose pre, .prose table")) {
-      if (code.scrollWidth > code.clientWidth) code.tabIndex = 0; // so that the keyboard can scroll it
-    }
-  }
-
-  #expand(box, open) {
-    const button = box.nextElementSibling;
-    box.classList.toggle("is-clamped", !open);
-    if (!open && box.dataset.clamp === "end") box.scrollTop = box.scrollHeight;
-    button.setAttribute("aria-expanded", String(open));
-    button.querySelector("[data-expand-words]").textContent = open ? "Show less" : "Show all";
   }
 }

@@ -35,6 +35,12 @@ export class Supply {
     return this.held.shift();
   }
 
+  /** Lets go of what is held for practice: the server has taken it back. */
+  dropPractice() {
+    this.held = this.held.filter((task) => !task.practice);
+    this.empty = null;
+  }
+
   putBack(task) {
     this.held = [task, ...this.held.filter((one) => one.id !== task.id)];
     this.empty = null;

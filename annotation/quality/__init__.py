@@ -1,0 +1,1 @@
+"""How good the labels are. Pure: answers in, figures out."""

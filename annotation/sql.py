@@ -1,0 +1,138 @@
+"""Statements of the labelling path as text: building them with the ORM took most of a label's time (ADR 7).
+
+Only what runs for each label is written so. The text is the same for PostgreSQL and SQLite but for the words
+that lock rows: SQLite's write transactions run one after the other and need none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import Any, Generic, TypeVar
+
+from django.db import connection
+from django.db.models import Field, Model
+
+M = TypeVar("M", bound=Model)
+Row = tuple[Any, ...]
+Convert = Callable[[Any], Any]
+
+
+def rows(statement: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[Row]:
+    """Run it; what it gives back."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        return cursor.fetchall() if cursor.description else []
+
+
+def first(statement: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> Row | None:
+    """Run it; the first row it gives back."""
+    return next(iter(rows(statement, values)), None)
+
+
+def changed(statement: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> int:
+    """Run it; how many rows it changed."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        return int(cursor.rowcount)
+
+
+def locking(of: str, *, skip: bool = False) -> str:
+    """The words that lock the rows read from the table with this alias, or pass by those that are locked."""
+    if connection.vendor != "postgresql":
+        return ""
+    return f"FOR NO KEY UPDATE OF {of}{' SKIP LOCKED' if skip else ''}"
+
+
+def stored(model: type[Model], name: str, value: Any) -> Any:
+    """The value as the database keeps it in this field."""
+    return _field(model, name).get_db_prep_save(value, connection)
+
+
+@cache
+def _field(model: type[Model], name: str) -> Field[Any, Any]:
+    return next(one for one in model._meta.concrete_fields if one.name == name)
+
+
+class Table(Generic[M]):
+    """Rows of a model out of a statement of ours. Columns left out are read when they are asked for."""
+
+    def __init__(self, model: type[M], *, without: Sequence[str] = ()) -> None:
+        self.model = model
+        self.fields = [one for one in model._meta.concrete_fields if one.name not in without]
+        self.names = [one.attname for one in self.fields]
+        self.name = model._meta.db_table
+        self._converted: dict[str, list[tuple[int, Convert]]] = {}
+        self._statements: dict[str, str] = {}
+
+    def __len__(self) -> int:
+        return len(self.fields)
+
+    def columns(self, alias: str = "") -> str:
+        prefix = f"{alias}." if alias else ""
+        return ", ".join(f"{prefix}{one.column}" for one in self.fields)
+
+    def insert(self, row: M, *, unless: str = "") -> bool:
+        """Write a new row and give the instance its id. `unless`: words on what to do in a conflict.
+
+        False when they left it unwritten.
+        """
+        fields = [one for one in self.fields if not one.primary_key]
+        statement = self._kept(f"insert {unless}", lambda: _insert(self.name, fields, unless))
+        found = first(statement, _values(fields, row))
+        if found is None:
+            return False
+        row.pk = found[0]
+        row._state.adding = False
+        return True
+
+    def update(self, row: M, *names: str) -> None:
+        """Write these fields of the row."""
+        fields = [_field(self.model, name) for name in names]
+        statement = self._kept("/".join(names), lambda: _update(self.name, fields))
+        changed(statement, [*_values(fields, row), row.pk])
+
+    def made(self, values: Sequence[Any]) -> M:
+        """The row as an instance; `values` in the order of `columns`."""
+        row = list(values)
+        for index, convert in self._converters():
+            row[index] = convert(row[index])
+        return self.model.from_db(connection.alias, self.names, row)
+
+    def _kept(self, name: str, build: Callable[[], str]) -> str:
+        if name not in self._statements:
+            self._statements[name] = build()
+        return self._statements[name]
+
+    def _converters(self) -> list[tuple[int, Convert]]:
+        """What the ORM does to a value on its way from the database, for this kind of database."""
+        known = self._converted.get(connection.vendor)
+        if known is None:
+            known = [(index, convert) for index, one in enumerate(self.fields) for convert in _of_field(one)]
+            self._converted[connection.vendor] = known
+        return known
+
+
+def _insert(table: str, fields: Sequence[Field[Any, Any]], unless: str) -> str:
+    names = ", ".join(str(one.column) for one in fields)
+    places = ", ".join(["%s"] * len(fields))
+    return f"INSERT INTO {table} ({names}) VALUES ({places}) {unless} RETURNING id"  # noqa: S608 - names of ours
+
+
+def _update(table: str, fields: Sequence[Field[Any, Any]]) -> str:
+    places = ", ".join(f"{one.column} = %s" for one in fields)
+    return f"UPDATE {table} SET {places} WHERE id = %s"  # noqa: S608 - names of ours
+
+
+def _values(fields: Sequence[Field[Any, Any]], row: Model) -> list[Any]:
+    return [one.get_db_prep_save(getattr(row, one.attname), connection) for one in fields]
+
+
+def _of_field(field: Field[Any, Any]) -> list[Convert]:
+    column = field.get_col(field.model._meta.db_table)
+    found = [*connection.ops.get_db_converters(column), *column.get_db_converters(connection)]
+    return [_bound(convert, column) for convert in found]
+
+
+def _bound(convert: Callable[..., Any], column: Any) -> Convert:
+    return lambda value: convert(value, column, connection)

@@ -1,0 +1,1 @@
+"""Parts of `bench/annotation.py`: its database, the server under test, and the annotators."""

@@ -1,0 +1,86 @@
+"""`pop runs …`: training runs from a terminal."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import BaseModel
+
+from pop_client.showing import Json, counted, finish, say
+from pop_client.signing_in import client
+
+app = typer.Typer(no_args_is_help=True, help="Training runs.")
+
+
+class Log(BaseModel):
+    log: str
+
+
+@app.command("list")
+def list_(project: str, as_json: Json = False) -> None:
+    """A project's runs, newest first."""
+    with client() as pop:
+        say(pop.runs(project), as_json)
+
+
+@app.command()
+def start(
+    dataset: int,
+    spec: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="A JSON file.")] = None,
+    name: str = "",
+    wait: bool = False,
+    as_json: Json = False,
+) -> None:
+    """Queue a run on a frozen dataset. With --wait, Ctrl-C cancels it: it writes a checkpoint first."""
+    try:
+        wanted = json.loads(spec.read_text()) if spec else {}
+    except ValueError as error:
+        raise typer.BadParameter(f"{spec} is not JSON: {error}") from error
+    with client() as pop:
+        run = pop.start_run(dataset, wanted, name)
+        again, cancel = partial(pop.run, run.id), partial(pop.cancel_run, run.id)
+        finish(run, wait=wait, again=again, cancel=cancel, as_json=as_json)
+
+
+@app.command()
+def show(run: int, as_json: Json = False) -> None:
+    """Where a run stands."""
+    with client() as pop:
+        say([pop.run(run)], as_json)
+
+
+@app.command()
+def cancel(run: int, as_json: Json = False) -> None:
+    """Stop a run; it writes a checkpoint first."""
+    with client() as pop:
+        say([pop.cancel_run(run)], as_json)
+
+
+@app.command()
+def resume(run: int, as_json: Json = False) -> None:
+    """Queue a cancelled or failed run again, from its last checkpoint."""
+    with client() as pop:
+        say([pop.resume_run(run)], as_json)
+
+
+@app.command()
+def log(run: int, lines: Annotated[int, typer.Option(min=1, max=5000)] = 200, as_json: Json = False) -> None:
+    """The last lines the engine wrote."""
+    with client() as pop:
+        text = pop.run_log(run, lines)
+    if as_json:
+        say([Log(log=text)], True)
+    else:
+        typer.echo(text)
+
+
+@app.command()
+def download(run: int, output: Annotated[Path, typer.Option("-o")], as_json: Json = False) -> None:
+    """Download the trained model as a tar."""
+    with client() as pop, counted(output.name) as told:
+        pop.download_model(run, output, told)
+        say([pop.run(run)], as_json)

@@ -1,0 +1,87 @@
+"""Answers of the API, so far as this client reads them. New fields of the server are ignored."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel
+
+
+class Me(BaseModel):
+    id: int
+    username: str
+    scopes: list[str] | None
+
+
+class Project(BaseModel):
+    id: int
+    slug: str
+    name: str
+    state: str
+    strategy: str
+    role: str
+
+
+class Progress(BaseModel):
+    labels: int
+    decided: int
+    undecided: int
+    labels_expected: int
+    labels_last_hour: int
+    eta_seconds: float | None
+
+
+class Import(BaseModel):
+    id: int
+    state: str
+    bytes_total: int
+    bytes_done: int
+    rows_read: int
+    rows_imported: int
+    rows_duplicate: int
+    rows_rejected: int
+    rows_per_s: float | None
+    seconds_left: int | None
+    error: str
+
+
+class Dataset(BaseModel):
+    id: int
+    number: int
+    name: str
+    state: str
+    options: dict[str, Any]
+    sha256: str
+    row_count: int
+    progress_done: int
+    progress_total: int
+    rows_per_s: float | None
+    seconds_left: int | None
+    error: str
+    created_at: datetime
+
+
+class Push(BaseModel):
+    id: int
+    repo_id: str
+    private: bool
+    state: str
+    url: str
+    error: str
+
+
+class Run(BaseModel):
+    id: int
+    number: int
+    name: str
+    state: str
+    method: str
+    stage: str
+    stage_done: int
+    stage_total: int
+    step: int
+    eta_seconds: float | None
+    error: str
+    hint: str
+    has_model: bool

@@ -1,0 +1,57 @@
+"""The client against a real server."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from annotation.exports import EXPORTS
+from annotation.models import User
+from pop_client import ApiError, Client, Unreachable
+from tests import world
+from tests.callers import secret_of
+from tests.cast import make_cast
+
+pytestmark = pytest.mark.database
+
+
+@pytest.mark.django_db(transaction=True)
+def test_projects_datasets_and_downloads_over_http(live_server: Any, tmp_path: Path, settings: Any) -> None:
+    settings.STORAGES = settings.STORAGES | {
+        "default": {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {"location": str(tmp_path / "files")},
+        }
+    }
+    made = world.build()
+    owner = User.objects.get(pk=made["owner"])
+    kind = next(iter(EXPORTS))
+    with Client(live_server.url, secret_of(owner)) as pop:
+        slug = pop.projects()[0].slug
+        assert pop.progress(slug).labels > 0
+        dataset = pop.datasets(slug)[0]
+        assert pop.download(dataset.id, tmp_path / "rows", kind) == (tmp_path / "rows").stat().st_size > 0
+        assert len(dataset.sha256) == len(hashlib.sha256().hexdigest())
+        assert not pop.runs(slug)
+        with pytest.raises(ApiError) as refused:
+            pop.dataset(10**9)
+        assert refused.value.status == 404
+        with pytest.raises(ApiError):
+            pop.download(10**9, tmp_path / "none", kind)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["files", "rows"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_refusal_is_told_apart_from_no_answer(live_server: Any) -> None:
+    cast = make_cast()
+    with Client(live_server.url, "pop_wrong") as pop, pytest.raises(ApiError) as refused:
+        pop.projects()
+    assert refused.value.status == 401
+    with Client(live_server.url, secret_of(cast.owner, "read")) as pop, pytest.raises(ApiError) as refused:
+        pop.freeze(cast.project.slug)
+    assert (refused.value.status, refused.value.code) == (403, "scope_missing")
+    with Client("http://127.0.0.1:1", "pop_x") as pop, pytest.raises(Unreachable):
+        pop.projects()
