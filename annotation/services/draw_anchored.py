@@ -18,8 +18,11 @@ from annotation.services.anchors import Changes
 from annotation.services.transactions import Again
 
 _ANCHOR, _COMPARISON = sql.Table(Anchor), sql.Table(Comparison)
+# The labels a comparison come with it: on PostgreSQL, a membership that was waited for brings its project as
+# it was before the wait, and a raise may have gone through meanwhile.
 _OWN = f"""
-    SELECT {_ANCHOR.columns("a")}, p.number
+    SELECT {_ANCHOR.columns("a")}, p.number,
+        (SELECT s.labels_per_comparison FROM annotation_project s WHERE s.id = %s)
     FROM annotation_anchor a JOIN annotation_preference p ON p.id = a.preference_id
     WHERE a.id = %s AND a.pool_id = %s AND a.state = 'open' AND a.quota > a.wins + a.in_flight
     AND a.attempt_limit > a.attempts AND (a.held_by_id IS NULL OR a.held_by_id = %s OR a.held_until <= %s)
@@ -38,10 +41,12 @@ def stay(*, pool: Pool, member: Membership, at: datetime) -> Assignment | None:
     if member.last_anchor_id is None:
         return None
     until = sql.stored(Anchor, "held_until", at)
-    own = sql.first(_OWN, [member.last_anchor_id, pool.pk, member.user_id, until])
+    asked = [member.project_id, member.last_anchor_id, pool.pk, member.user_id, until]
+    own = sql.first(_OWN, asked)
     if own is None:
         return None
-    anchor, number = _ANCHOR.made(own[:-1]), own[-1]
+    anchor, (number, labels) = _ANCHOR.made(own[:-2]), own[-2:]
+    member.project.labels_per_comparison = labels
     pair, end = _partner(member.project, pool, anchor, number)
     if pair is None:
         return None

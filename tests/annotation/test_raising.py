@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import random
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from django.db import connection, transaction
 from django.utils import timezone
 
 from annotation.errors import Conflict, Invalid
-from annotation.models import Analysis, Anchor, AuditEntry, Comparison, Label, LabelEvent, Project
+from annotation.models import Analysis, Anchor, AuditEntry, Comparison, Label, LabelEvent, Membership, Project
 from annotation.selectors import tallies
 from annotation.services import assignments, history, projects, raising, raising_batch
 from tests.annotation import invariants
@@ -175,6 +178,50 @@ def test_a_raise_among_a_crowd_leaves_every_count_exact(cast: Cast, strategy: st
     assert (cast.project.k, cast.project.labels_per_comparison) == (3, 2)
     assert set(Comparison.objects.values_list("needed", flat=True)) == {2}
     invariants.check(cast.project)
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_who_waited_while_the_labels_were_raised_draws_by_the_new_number(cast: Cast) -> None:
+    """Their membership comes with the project as it was before the wait; the worker may have been through."""
+    Project.objects.filter(pk=cast.project.pk).update(strategy="iterative")
+    add_preferences(cast.project, 8)
+    held = assignments.next_for(project=cast.project, by=cast.ann_one, at=NOW)
+    assert held
+    answer(held)
+
+    def draw() -> int:
+        try:
+            drawn = assignments.next_for(project=cast.project, by=cast.ann_one, at=LATER)
+            return drawn.comparison.needed if drawn else 0
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as threads:
+        with transaction.atomic():
+            Membership.objects.select_for_update().get(project=cast.project, user=cast.ann_one)
+            waiting = threads.submit(draw)
+            while not _somebody_waits() and not waiting.done():
+                continue
+            new = {"project": cast.project, "by": cast.owner, "at": LATER, "labels_per_comparison": 2}
+            threads.submit(_elsewhere, new).result()
+        assert waiting.result() == 2
+
+
+def _elsewhere(new: dict[str, Any]) -> None:
+    try:
+        projects.update(**new)
+    finally:
+        connection.close()
+
+
+def _somebody_waits() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT 1 FROM pg_locks w JOIN pg_locks h ON h.pid = w.pid JOIN pg_database d ON d.oid = h.database "
+            "WHERE NOT w.granted AND d.datname = current_database() LIMIT 1"
+        )
+        return cursor.fetchone() is not None
 
 
 def test_a_new_value_counts_for_the_next_draw_at_once(cast: Cast) -> None:
