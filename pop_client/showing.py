@@ -62,17 +62,17 @@ def finish(job: J, *, wait: bool, again: Callable[[], J], cancel: Callable[[], J
 
 def watch(job: J, again: Callable[[], J], cancel: Callable[[], J]) -> J:
     """Wait until it has ended, with a bar where somebody looks. Ctrl-C cancels it on the server."""
-    with _bar(BarColumn(), TextColumn("{task.fields[pace]}")) as bar:
-        task = bar.add_task(job.state, total=None, pace="")
-        try:
+    try:
+        with _bar(BarColumn(), TextColumn("{task.fields[pace]}")) as bar:
+            task = bar.add_task(job.state, total=None, pace="")
             while job.state not in ENDED:
                 done, total = _share(job)
                 bar.update(task, description=job.state, completed=done, total=total, pace=pace(job))
                 time.sleep(POLL_SECONDS)
                 job = again()
-        except KeyboardInterrupt:
-            typer.echo(f"{job.state}, and now cancelled: {cancel().state}.", err=True)
-            raise typer.Exit(INTERRUPTED) from None
+    except KeyboardInterrupt:
+        typer.echo(f"{job.state}, and now cancelled: {cancel().state}.", err=True)
+        raise typer.Exit(INTERRUPTED) from None
     return job
 
 

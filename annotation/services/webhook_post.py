@@ -70,7 +70,8 @@ def post(url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
             raise TimeoutError
         return Answer(response.status, excerpt)
     except (OSError, http.client.HTTPException, ValueError) as error:
-        why = f"No answer within {WHOLE_SECONDS:.0f} s." if connection.broken_off else _in_words(error)
+        slow = connection.broken_off or (connection.wire and isinstance(error, TimeoutError))
+        why = f"No answer within {WHOLE_SECONDS:.0f} s." if slow else _in_words(error)
         raise Unreachable(why) from error
     finally:
         watch.cancel()

@@ -218,7 +218,8 @@ def _elsewhere(new: dict[str, Any]) -> None:
 def _somebody_waits() -> bool:
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT 1 FROM pg_locks w JOIN pg_locks h ON h.pid = w.pid JOIN pg_database d ON d.oid = h.database "
+            "SELECT 1 FROM pg_locks w JOIN pg_locks h ON h.pid = w.pid "
+            "JOIN pg_database d ON d.oid = h.database "
             "WHERE NOT w.granted AND d.datname = current_database() LIMIT 1"
         )
         return cursor.fetchone() is not None

@@ -176,7 +176,8 @@ class World:
 
     def dataset_row(self, **fields: object) -> PopDataset:
         """A dataset as a row only: for what never opens its files."""
-        values = {"state": "frozen", "sha256": SHA, "row_count": 3, "number": 77} | fields
+        number = 77 + PopDataset.objects.filter(project=self.cast.project).count()
+        values = {"state": "frozen", "sha256": SHA, "row_count": 3, "number": number} | fields
         return PopDataset.objects.create(
             project=self.cast.project, created_by=self.cast.owner, created_at=self.at, **values
         )
