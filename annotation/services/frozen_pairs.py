@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from annotation.consensus import Votes
 from annotation.models import Assignment, Comparison, Label, Preference, Project, Split
+from annotation.services import frozen_rows
 
 CHUNK = 10_000  # rows fetched at once
 LOW, HIGH, NEITHER = 1, -1, 0
@@ -90,7 +91,7 @@ def pool(project: Project, alias: str) -> Pool:
 
 
 def pairs(project: Project, alias: str, known: Pool) -> Pairs:
-    rows = Comparison.objects.using(alias).filter(pool__project=project)
+    rows = frozen_rows.work(project, alias)
     withdrawn = rows.filter(state=Comparison.State.WITHDRAWN).count()
     names = ("pk", "low_id", "high_id", "outcome", "confidence", "adjudicated")
     keys, low, high = array("q"), array("q"), array("q")

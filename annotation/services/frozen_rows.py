@@ -86,11 +86,16 @@ def decided(project: Project, alias: str = "default") -> QuerySet[Comparison]:
 
 def complete(project: Project, alias: str = "default") -> QuerySet[Comparison]:
     """The comparisons that have all their labels; excluding a preference withdraws those it is in."""
-    return Comparison.objects.using(alias).filter(pool__project=project, state=Comparison.State.RESOLVED)
+    return work(project, alias).filter(state=Comparison.State.RESOLVED)
+
+
+def work(project: Project, alias: str) -> QuerySet[Comparison]:
+    """The comparisons that were drawn: one that was made to be gold wants no label and decides nothing."""
+    return Comparison.objects.using(alias).filter(pool__project=project, needed__gt=0)
 
 
 def _left_out(project: Project, alias: str, options: FreezeOptions) -> dict[str, int]:
-    found = Comparison.objects.using(alias).filter(pool__project=project)
+    found = work(project, alias)
     resolved = Q(state=Comparison.State.RESOLVED)
     won = resolved & Q(outcome__in=(LOW, HIGH))
     counted: dict[str, int] = found.aggregate(

@@ -27,7 +27,7 @@ from annotation.models import (
 )
 from annotation.selectors import datasets as selector
 from annotation.selectors import freeze_preview
-from annotation.services import freeze_options, resolving
+from annotation.services import freeze_options, gold, resolving
 from tests.annotation.frozen import fill, frozen
 from tests.cast import NOW, Cast, make_project
 from training.engine import records
@@ -194,6 +194,20 @@ def test_joint_rules_say_how_sure_they_are(cast: Cast, project: Project, rule: s
     fewer = frozen(project, cast.owner, consensus=rule, min_confidence=least)
     assert {row["confidence"] for row in rows_of(fewer)} == {value for value in sure if value >= least}
     assert fewer.manifest["left_out"]["unsure"] == dataset.row_count - fewer.row_count > 0
+
+
+@pytest.mark.parametrize("options", [{}, {"include_ties": True}], ids=str)
+def test_pairs_that_are_only_gold_are_no_work_that_was_left_out(
+    cast: Cast, project: Project, options: dict[str, Any]
+) -> None:
+    pair = Comparison.objects.filter(pool__split="train").first()
+    assert pair
+    pair.delete()
+    before = frozen(project, cast.owner, **options)
+    sides = {"one": pair.low_id, "other": pair.high_id, "answer": "one"}
+    gold.add(project=project, **sides, use="check", by=cast.owner, at=NOW)
+    after = frozen(project, cast.owner, **options)
+    assert (after.manifest["left_out"], after.sha256) == (before.manifest["left_out"], before.sha256)
 
 
 def test_ties_are_rows_of_their_own(cast: Cast, project: Project) -> None:
