@@ -11,7 +11,7 @@ from datetime import datetime
 from annotation.consensus import vote_of
 from annotation.errors import Conflict
 from annotation.models import Assignment, Comparison, Gold, Label, LabelEvent, PopDataset, User
-from annotation.services import tallying, writing
+from annotation.services import frozen_labels, tallying, writing
 from annotation.services.writing import Answer
 
 Kind = Assignment.Kind
@@ -23,10 +23,12 @@ def submit(*, assignment: Assignment, answer: Answer, by: User, at: datetime) ->
     """Save the answer to a check. The caller has locked the assignment; a lease that ran out is no matter.
 
     Raises:
-        Conflict: it is answered already.
+        Conflict: it is answered already, or was withdrawn: whoever is refused work then is refused this too.
     """
     if assignment.state == Assignment.State.LABELLED:
         raise Conflict("already_answered", "You have answered this comparison already.")
+    if assignment.state != Assignment.State.LEASED:
+        frozen_labels.check_stands(assignment.comparison)
     agrees = _judge(assignment, answer.verdict)
     label = writing.write(assignment=assignment, answer=answer, at=at, agrees=agrees)
     assignment.state = Assignment.State.LABELLED

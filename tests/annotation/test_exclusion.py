@@ -34,6 +34,7 @@ from annotation.services import (
     raising,
 )
 from tests.annotation import invariants
+from tests.annotation.checked import golds, next_of_kind
 from tests.annotation.playing import answer, label_everything
 from tests.cast import NOW, Cast, add_preferences
 from tests.pairs import answered_pairs
@@ -123,6 +124,17 @@ def test_a_held_comparison_is_taken_from_the_annotator(cast: Cast, strategy: str
     back(cast, lease.comparison.low)
     invariants.check(project)
     assert Comparison.objects.get(pk=lease.comparison_id).free_slots == 2
+
+
+def test_a_held_check_is_refused_in_the_same_words_as_work(cast: Cast) -> None:
+    project = setting(cast, gold_percent=50)
+    add_preferences(project, 30)
+    golds(cast, 3)
+    check = next_of_kind(project, cast.ann_one, Assignment.Kind.GOLD)
+    out(cast, check.comparison.low)
+    with pytest.raises(Conflict, match="taken out"):
+        answer(check)
+    invariants.check(project)
 
 
 def test_a_half_answered_comparison_waits_for_the_other_label_again(cast: Cast) -> None:
