@@ -20,7 +20,7 @@ def tell_reached(at: datetime) -> int:
     """Tell each webhook that wants to know and was not told of this target yet; how many were told.
 
     Three queries while nothing is reached. Two workers tell once: the message's id is made of the webhook and
-    the target, and is unique. A higher k or a grown pool is another target.
+    the target, and is unique. A higher k, more labels a comparison or a grown pool is another target.
     """
     active = Webhook.objects.filter(is_active=True).exclude(project__state=Project.State.ARCHIVED)
     wanted = [hook for hook in active.select_related("project").order_by("id") if EVENT in hook.events]
@@ -44,13 +44,16 @@ def reached(project: Project, pools: Iterable[Pool], counts: dict[int, Sums]) ->
 def _has_enough(project: Project, pool: Pool, counts: Sums) -> bool:
     if pool.split == Split.TRAIN and sampling.strategy(project.strategy).anchored:
         return counts.full_anchors + counts.exhausted_anchors >= pool.size
-    drawn_out = counts.decided + counts.undecided >= random.length(pool.size)
+    # Pairs with an excluded preference are passed by, so that the stream can end with fewer.
+    at_end = pool.epoch_size == pool.size and pool.counter >= random.length(pool.size) and not counts.open
+    drawn_out = at_end or counts.decided + counts.undecided >= random.length(pool.size)
     return drawn_out or counts.decided >= random.target(pool.size, project.k)
 
 
 def _tell(hook: Webhook, pools: list[Pool], counts: dict[int, Sums], at: datetime) -> bool:
     project = hook.project
-    target = f"{EVENT}:{hook.pk}:{project.strategy}:{project.k}:{[pool.size for pool in pools]}"
+    asked = f"{project.strategy}:{project.k}:{project.labels_per_comparison}"
+    target = f"{EVENT}:{hook.pk}:{asked}:{[pool.size for pool in pools]}"
     data = {
         "project": project.slug,
         "labels": sum(counts[pool.pk].labels for pool in pools),

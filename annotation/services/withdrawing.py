@@ -11,7 +11,8 @@ from datetime import datetime
 
 from django.db.models import Q, QuerySet
 
-from annotation.models import Anchor, Assignment, Comparison, Preference, Project, User
+from annotation import sampling
+from annotation.models import Anchor, Assignment, Comparison, Pool, Preference, Project, Split, User
 from annotation.services import anchors, leases, resolving, tallying
 from annotation.services.anchors import Changes
 
@@ -24,7 +25,7 @@ def withdraw_all(*, preference: Preference, by: User) -> int:
     rows = list(_with(preference).exclude(state=State.WITHDRAWN))
     held = Assignment.objects.filter(comparison__in=rows, state=Assignment.State.LEASED)
     held.update(state=Assignment.State.RELEASED)
-    own = _anchor_of(preference)
+    own = _own_anchor(preference)
     anchors.locked([*_touched(rows), *own])
     changes: Changes = {}
     for comparison in rows:
@@ -110,10 +111,21 @@ def _touched(rows: list[Comparison]) -> set[int | None]:
     return named | set(Anchor.objects.filter(preference__in=sides).values_list("pk", flat=True))
 
 
+def _own_anchor(preference: Preference) -> list[int]:
+    """Made where an anchored strategy had not come to it: given up, and in turn again when it is back."""
+    project = preference.project
+    if preference.split == Split.TRAIN and sampling.strategy(project.strategy).anchored:
+        return [anchors.get_or_make(preference.pk, project, _pool_of(preference).pk)]
+    return _anchor_of(preference)
+
+
 def _anchor_of(preference: Preference) -> list[int]:
     return list(Anchor.objects.filter(preference=preference).values_list("pk", flat=True))
 
 
 def _count(preference: Preference, by: User, changes: Changes) -> None:
-    pool = preference.project.pools.get(split=preference.split)
-    tallying.add(pool_id=pool.pk, annotator_id=by.pk, changes=changes)
+    tallying.add(pool_id=_pool_of(preference).pk, annotator_id=by.pk, changes=changes)
+
+
+def _pool_of(preference: Preference) -> Pool:
+    return preference.project.pools.get(split=preference.split)

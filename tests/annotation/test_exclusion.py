@@ -170,6 +170,19 @@ def test_a_win_over_an_excluded_preference_no_longer_fills_the_quota(cast: Cast)
     invariants.check(project)  # the win is a surplus if the place was filled since
 
 
+def test_what_was_out_when_its_turn_passed_has_its_turn_when_it_is_back(cast: Cast) -> None:
+    project = setting(cast, strategy="iterative", k=1, reuse=False)
+    gone, *_ = add_preferences(project, 6)
+    out(cast, gone)
+    label_everything(project, [cast.ann_one])
+    invariants.check(project)
+    assert tallies.of_project(project).open == 0
+    back(cast, gone)
+    label_everything(project, [cast.ann_one])
+    assert Anchor.objects.get(preference=gone).attempts > 0
+    invariants.check(project)
+
+
 def test_nothing_is_drawn_for_an_excluded_anchor_even_after_a_raise_or_an_import(cast: Cast) -> None:
     project = setting(cast, strategy="iterative")
     add_preferences(project, 6)

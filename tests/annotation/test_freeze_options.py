@@ -204,8 +204,8 @@ def test_pairs_that_are_only_gold_are_no_work_that_was_left_out(
     assert pair
     pair.delete()
     before = frozen(project, cast.owner, **options)
-    sides = {"one": pair.low_id, "other": pair.high_id, "answer": "one"}
-    gold.add(project=project, **sides, use="check", by=cast.owner, at=NOW)
+    one, other = pair.low_id, pair.high_id
+    gold.add(project=project, one=one, other=other, answer="one", use="check", by=cast.owner, at=NOW)
     after = frozen(project, cast.owner, **options)
     assert (after.manifest["left_out"], after.sha256) == (before.manifest["left_out"], before.sha256)
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from annotation import tasks
 from annotation.models import Project, Tally, Webhook, WebhookDelivery
-from annotation.services import labels, targets, webhook_settings
+from annotation.services import exclusion, labels, projects, raising, targets, webhook_settings
 from tests.annotation.playing import label_everything
 from tests.cast import Cast, add_preferences, make_cast, make_project
 
@@ -61,6 +61,30 @@ def test_an_answer_taken_back_and_given_anew_is_not_told_again(cast: Cast, at: d
     add_preferences(cast.project, 3)
     assert told() == 0
     label_everything(cast.project, [cast.ann_one], at=at)
+    assert told() == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("strategy", "k"), [("random", 64), ("iterative", 1)])
+def test_an_excluded_preference_is_not_waited_for(cast: Cast, at: datetime, strategy: str, k: int) -> None:
+    project = make_project(cast.owner, "Less", strategy=strategy, k=k)
+    gone, *_ = add_preferences(project, 5)
+    listening(project, cast)
+    exclusion.exclude(preference=gone, by=cast.owner, at=at)
+    label_everything(project, [cast.owner], at=at)
+    assert told() == 1
+
+
+@pytest.mark.django_db
+def test_more_labels_a_comparison_are_told_of_when_they_are_there(cast: Cast, at: datetime) -> None:
+    add_preferences(cast.project, 3)
+    listening(cast.project, cast)
+    label_everything(cast.project, [cast.ann_one], at=at)
+    assert told() == 1
+    projects.update(project=cast.project, by=cast.owner, at=at, labels_per_comparison=2)
+    raising.run(cast.project.pk)
+    assert told() == 0
+    label_everything(cast.project, [cast.ann_two], at=at)
     assert told() == 1
 
 
