@@ -25,10 +25,10 @@ class Project(BaseModel):
 
 class Progress(BaseModel):
     labels: int
-    decided: int
-    undecided: int
+    decided: int | None
+    undecided: int | None
     labels_expected: int
-    labels_last_hour: int
+    labels_last_hour: int | None
     eta_seconds: float | None
 
 

@@ -15,7 +15,8 @@ class OwnLabelSerializer(LabelSerializer):
 
     class Meta:
         model = Label
-        fields = (*LabelSerializer.Meta.fields, "comparison_id", "is_current", "supersedes_id")
+        # No comparison: the ids of golds lie together, and that of a retest is known.
+        fields: tuple[str, ...] = (*LabelSerializer.Meta.fields, "is_current", "supersedes_id")
         read_only_fields = fields
 
 
@@ -26,7 +27,7 @@ class AnyLabelSerializer(OwnLabelSerializer):
 
     class Meta:
         model = Label
-        fields = (*OwnLabelSerializer.Meta.fields, "annotator", "kind")
+        fields = (*OwnLabelSerializer.Meta.fields, "comparison_id", "annotator", "kind")
         read_only_fields = fields
 
 

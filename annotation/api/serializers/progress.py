@@ -28,21 +28,22 @@ class MineSerializer(serializers.Serializer[Any]):
 
 
 class ProgressSerializer(serializers.Serializer[Any]):
-    """How far the labelling is."""
+    """How far the labelling is. What work alone moves is null to those who only annotate."""
 
-    labels = serializers.IntegerField()
-    comparisons_open = serializers.IntegerField()
-    decided = serializers.IntegerField()
-    undecided = serializers.IntegerField()
-    rows_train = serializers.IntegerField()
-    rows_heldout = serializers.IntegerField()
+    labels = serializers.IntegerField(help_text="To those who only annotate: checks too.")
+    comparisons_open = serializers.IntegerField(allow_null=True)
+    decided = serializers.IntegerField(allow_null=True)
+    undecided = serializers.IntegerField(allow_null=True)
+    rows_train = serializers.IntegerField(allow_null=True)
+    rows_heldout = serializers.IntegerField(allow_null=True)
     target_rows = serializers.IntegerField()
     labels_expected = serializers.IntegerField()
     labels_last_hour = serializers.IntegerField(
-        help_text="Above 10,000 by the pace of the newest 10,000: they are not counted one by one."
+        allow_null=True,
+        help_text="Above 10,000 by the pace of the newest 10,000: they are not counted one by one.",
     )
     eta_seconds = serializers.FloatField(allow_null=True)
-    anchors = AnchorCountsSerializer()
+    anchors = AnchorCountsSerializer(allow_null=True)
     per_annotator = AnnotatorProgressSerializer(many=True)
     mine = MineSerializer()
 

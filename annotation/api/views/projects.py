@@ -20,7 +20,7 @@ from annotation.api.serializers.projects import (
     ProjectWriteSerializer,
 )
 from annotation.models import Project, User
-from annotation.selectors import audit, funnel, progress, projects
+from annotation.selectors import audit, funnel, progress_shown, projects
 from annotation.services import members as member_deeds
 from annotation.services import projects as project_deeds
 
@@ -81,10 +81,7 @@ class ProjectViewSet(ApiViewSet):
     @documented(ProgressSerializer)
     def progress(self, request: Request, project: str) -> Response:
         """How far the labelling is; `per_annotator` is for managers and empty for others."""
-        found, at = self.project(), self.at
-        seen = progress.of_project(self.by, found, at)
-        whole = {**vars(seen), "mine": progress.mine(self.by, found, at)}
-        return Response(ProgressSerializer(whole).data)
+        return Response(ProgressSerializer(progress_shown.of_project(self.by, self.project(), self.at)).data)
 
     @documented(FunnelSerializer)
     def funnel(self, request: Request, project: str) -> Response:

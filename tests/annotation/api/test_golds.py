@@ -10,8 +10,9 @@ from annotation.models import Gold
 from annotation.selectors import tallies
 from annotation.services import datasets
 from annotation.services import gold as golds
-from tests.annotation.checked import project_with
-from tests.annotation.playing import label_everything
+from tests.annotation.checked import golds as made_golds
+from tests.annotation.checked import next_of_kind, project_with
+from tests.annotation.playing import answer, label_everything
 from tests.callers import by_token, post, signed_in
 from tests.cast import NOW, Cast
 
@@ -99,6 +100,21 @@ def test_what_annotators_count_moves_with_a_check_as_with_work(cast: Cast) -> No
         moves.add(tuple(reply["counts"][name] - before[name] for name in ("today", "total", "labels")))
     assert len(set(cast.ann_one.labels.values_list("kind", flat=True))) == 3
     assert moves == {(1, 1, 1)}
+
+
+def test_progress_tells_annotators_no_check_from_work(cast: Cast, base: str) -> None:
+    project = project_with(cast, size=40, gold_percent=30)
+    made_golds(cast, 4)
+    caller, moved = signed_in(cast.ann_one), set()
+    for kind in ("work", "gold"):
+        lease = next_of_kind(project, cast.ann_one, kind)
+        before = caller.get(f"{base}/progress/").json()
+        answer(lease, verdict="first")
+        after = caller.get(f"{base}/progress/").json()
+        assert after["labels"] == before["labels"] + 1
+        moved.add(tuple(name for name, value in after.items() if value != before[name]))
+    assert moved == {("labels", "mine")}
+    assert signed_in(cast.owner).get(f"{base}/progress/").json()["comparisons_open"] is not None
 
 
 def test_a_practice_answer_comes_with_feedback_again_when_it_is_sent_again(cast: Cast, base: str) -> None:

@@ -32,7 +32,7 @@ def test_mine_are_mine_and_tell_no_check(cast: Cast) -> None:
     assert {row["id"] for row in rows["results"]} == set(
         Label.objects.filter(annotator=cast.ann_one).values_list("pk", flat=True)
     )
-    assert not {"kind", "agrees", "annotator"} & set(rows["results"][0])
+    assert not {"kind", "agrees", "annotator", "comparison_id"} & set(rows["results"][0])
     assert not Gold.objects.exists()
 
 
