@@ -81,4 +81,4 @@ def corrections(user: User, dataset: PopDataset) -> QuerySet[LabelEvent]:
     """What was corrected since the dataset was frozen, newest first. Managers only."""
     rules.check_manage(user, dataset.project)
     rows = LabelEvent.objects.filter(dataset=dataset, label__kind=Assignment.Kind.WORK)
-    return rows.select_related("actor", "label__annotator").order_by("-pk")
+    return rows.select_related("actor", "dataset", "label__annotator").order_by("-pk")

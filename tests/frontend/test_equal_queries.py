@@ -11,8 +11,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from annotation.models import Role
-from annotation.services import invites, tokens, webhooks
+from annotation.models import DatasetPush, LabelEvent, Role
+from annotation.services import audit, invites, tokens, webhooks
 from tests.cast import Cast, add_preferences, join, make_user
 from tests.frontend.conftest import LINES, Desk, bring, freeze, given_up, make_run
 
@@ -59,6 +59,27 @@ def more_messages(desk: Desk) -> None:
         webhooks.queue(desk.webhook, "dataset.frozen", {}, timezone.now())
 
 
+def more_deeds(desk: Desk) -> None:
+    for number in range(5):
+        audit.record(by=make_user(f"by{number}"), at=timezone.now(), verb="test.done", project=desk.project)
+
+
+def more_pushes(desk: Desk) -> None:
+    for number in range(5):
+        by = make_user(f"pusher{number}")
+        DatasetPush.objects.create(
+            dataset=desk.dataset, repo_id="a/b", created_by=by, created_at=timezone.now(), state="done"
+        )
+
+
+def more_corrections(desk: Desk) -> None:
+    for _ in range(5):
+        by = make_user(f"corrector{LabelEvent.objects.count()}")
+        LabelEvent.objects.create(
+            label=desk.label, kind="corrected", actor=by, at=timezone.now(), dataset=desk.dataset
+        )
+
+
 LISTS: tuple[tuple[str, Callable[[Desk], None]], ...] = (
     ("project-members", more_members),
     ("project-imports", more_imports),
@@ -68,6 +89,9 @@ LISTS: tuple[tuple[str, Callable[[Desk], None]], ...] = (
     ("tokens", more_tokens),
     ("project-webhooks", more_webhooks),
     ("webhook", more_messages),
+    ("project-audit", more_deeds),
+    ("dataset-pushes", more_pushes),
+    ("dataset", more_corrections),
     ("project", more_runs),
     ("project", more_members),
 )
@@ -85,8 +109,11 @@ def queries(client: Client, url: str) -> int:
 def test_a_longer_list_asks_no_more_queries(
     name: str, more: Callable[[Desk], None], desk: Desk, owner_client: Client, cast: Cast
 ) -> None:
-    about = {"tokens": [], "webhook": [cast.project.slug, desk.webhook.pk]}
+    about: dict[str, list[object]] = {"tokens": [], "webhook": [cast.project.slug, desk.webhook.pk]}
+    about |= {one: [desk.dataset.pk] for one in ("dataset", "dataset-pushes")}
     url = reverse(name, args=about.get(name, [cast.project.slug]))
+    if name == "dataset":
+        more(desk)  # corrections that are none are not read
     before = queries(owner_client, url)
     more(desk)
     assert queries(owner_client, url) == before

@@ -10,8 +10,17 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from annotation.models import ImportRejection, Invite, PopDataset, PreferenceImport
-from annotation.services import audit, tokens
+from annotation.models import (
+    DatasetPush,
+    ImportRejection,
+    Invite,
+    LabelEvent,
+    PopDataset,
+    PreferenceImport,
+    Webhook,
+)
+from annotation.services import assignments, audit, tokens, webhooks
+from tests.annotation.playing import answer
 from tests.callers import signed_in
 from tests.cast import Cast, add_preferences, join, make_project, make_user
 
@@ -72,12 +81,59 @@ def _token(cast: Cast, number: int) -> None:
     tokens.create(name=f"t{number}", scopes=["read"], by=cast.owner, at=timezone.now())
 
 
+def _webhook(cast: Cast, number: int) -> Webhook:
+    return Webhook.objects.create(
+        project=cast.project,
+        url=f"https://hooks.example.org/{number}",
+        events=["dataset.frozen"],
+        created_by=make_user(f"hooker{number}"),
+        created_at=timezone.now(),
+    )
+
+
+def _delivery(cast: Cast, number: int) -> None:
+    webhooks.queue(Webhook.objects.first() or _webhook(cast, number), "ping", {}, timezone.now())
+
+
+def _push(cast: Cast, number: int) -> None:
+    if not number:
+        _dataset(cast, number)
+    pusher = make_user(f"pusher{number}")
+    DatasetPush.objects.create(
+        dataset=PopDataset.objects.get(), repo_id="a/b", created_by=pusher, created_at=timezone.now()
+    )
+
+
+def _correction(cast: Cast, number: int) -> None:
+    if not number:
+        _dataset(cast, number)
+        add_preferences(cast.project, 24)
+    lease = assignments.next_for(project=cast.project, by=cast.ann_one, at=timezone.now())
+    assert lease
+    label = answer(lease)
+    LabelEvent.objects.create(
+        label=label,
+        kind=LabelEvent.Kind.CORRECTED,
+        actor=make_user(f"corrector{number}"),
+        at=timezone.now(),
+        dataset=PopDataset.objects.get(),
+    )
+
+
 def _in_project(part: str) -> Callable[[Cast], str]:
     return lambda cast: f"/api/v1/projects/{cast.project.slug}/{part}/"
 
 
 def _rejections(cast: Cast) -> str:
     return f"/api/v1/imports/{PreferenceImport.objects.get().pk}/rejections/"
+
+
+def _of_dataset(part: str) -> Callable[[Cast], str]:
+    return lambda cast: f"/api/v1/datasets/{PopDataset.objects.get().pk}/{part}/"
+
+
+def _deliveries(cast: Cast) -> str:
+    return f"/api/v1/projects/{cast.project.slug}/webhooks/{Webhook.objects.get().pk}/deliveries/"
 
 
 LISTS: dict[str, tuple[Callable[[Cast], str], Maker]] = {
@@ -90,6 +146,10 @@ LISTS: dict[str, tuple[Callable[[Cast], str], Maker]] = {
     "datasets": (_in_project("datasets"), _dataset),
     "preferences": (_in_project("preferences"), _preference),
     "rejections": (_rejections, _rejection),
+    "webhooks": (_in_project("webhooks"), _webhook),
+    "deliveries": (_deliveries, _delivery),
+    "pushes": (_of_dataset("pushes"), _push),
+    "corrections": (_of_dataset("corrections"), _correction),
 }
 
 
