@@ -21,6 +21,8 @@ from django.conf import settings
 CONNECT_SECONDS = 5.0
 WHOLE_SECONDS = 15.0  # from the first byte sent to the last byte read
 EXCERPT = 500
+UNICAST = ipaddress.IPv6Network("2000::/3")  # all that is given out; `is_global` has more
+NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 class Unreachable(Exception):
@@ -118,10 +120,21 @@ def _resolved(parts: SplitResult) -> str:
 
 
 def _may_reach(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    mapped = getattr(address, "ipv4_mapped", None)
-    return bool(settings.WEBHOOK_ALLOW_PRIVATE) or (
-        (mapped or address).is_global and not address.is_multicast
-    )
+    if settings.WEBHOOK_ALLOW_PRIVATE:
+        return True
+    if isinstance(address, ipaddress.IPv6Address):
+        if inner := _inside(address):
+            return inner.is_global and not inner.is_multicast
+        if address not in UNICAST:
+            return False
+    return address.is_global and not address.is_multicast
+
+
+def _inside(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """The IPv4 address that a gateway, or this machine, would send to instead."""
+    if address in NAT64:
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour
 
 
 def _port(parts: SplitResult) -> int:

@@ -8,7 +8,7 @@ from datetime import datetime
 from django.db import transaction
 
 from annotation import rules
-from annotation.errors import Conflict, Invalid
+from annotation.errors import Conflict, Invalid, NotFound
 from annotation.models import Project, User, Webhook, WebhookDelivery
 from annotation.services import audit, doorbell, webhook_post, webhook_secrets, webhooks
 
@@ -54,12 +54,13 @@ def update(
 ) -> Webhook:
     """Change what is given. What waits goes to the new address; a paused webhook's messages wait on."""
     rules.check_manage(by, webhook.project)
-    webhook.url = webhook.url if url is None else url
-    webhook.events = _checked(webhook.url, webhook.events if events is None else events)
-    webhook.is_active = webhook.is_active if is_active is None else is_active
-    webhook.save(update_fields=["url", "events", "is_active"])
-    _audit(webhook, "webhook.changed", by, at, {"events": webhook.events, "active": webhook.is_active})
-    return webhook
+    fresh = _locked(webhook)
+    fresh.url = fresh.url if url is None else url
+    fresh.events = _checked(fresh.url, fresh.events if events is None else events)
+    fresh.is_active = fresh.is_active if is_active is None else is_active
+    fresh.save(update_fields=["url", "events", "is_active"])
+    _audit(fresh, "webhook.changed", by, at, {"events": fresh.events, "active": fresh.is_active})
+    return fresh
 
 
 @transaction.atomic
@@ -74,10 +75,10 @@ def delete(*, webhook: Webhook, by: User, at: datetime) -> None:
 def rotate(*, webhook: Webhook, by: User, at: datetime) -> str:
     """A new secret; from now on everything is signed by it, retries too."""
     rules.check_manage(by, webhook.project)
-    secret = webhook_secrets.new()
-    webhook.secret = webhook_secrets.encrypted(secret)
-    webhook.save(update_fields=["secret"])
-    _audit(webhook, "webhook.secret_rotated", by, at)
+    fresh, secret = _locked(webhook), webhook_secrets.new()
+    fresh.secret = webhook_secrets.encrypted(secret)
+    fresh.save(update_fields=["secret"])
+    _audit(fresh, "webhook.secret_rotated", by, at)
     return secret
 
 
@@ -110,6 +111,18 @@ def redeliver(*, delivery: WebhookDelivery, by: User, at: datetime) -> WebhookDe
     doorbell.ring_on_commit(webhooks.TASK, delivery.pk)
     delivery.refresh_from_db()
     return delivery
+
+
+def _locked(webhook: Webhook) -> Webhook:
+    """As it is now: its receiver may have said 410, or somebody else have changed it, since it was read.
+
+    Raises:
+        NotFound: it is gone.
+    """
+    found = Webhook.objects.select_for_update(no_key=True).filter(pk=webhook.pk).first()
+    if found is None:
+        raise NotFound("no_webhook", "No such webhook.")
+    return found
 
 
 def _check_active(webhook: Webhook) -> None:

@@ -127,8 +127,10 @@ def test_gone_ends_the_webhook(cast: Cast) -> None:
     with receiver(410) as taken:
         hook, _ = hook_to(cast, taken.url)
         assert tried(emitted(cast.project)).state == "failed"
+    # Read before the answer came: what is not asked to change stays as it is.
+    webhook_settings.update(webhook=hook, by=cast.owner, at=timezone.now(), events=["run.finished"])
     hook.refresh_from_db()
-    assert not hook.is_active
+    assert (hook.is_active, hook.events) == (False, ["run.finished"])
 
 
 @pytest.mark.parametrize(
@@ -140,6 +142,10 @@ def test_gone_ends_the_webhook(cast: Cast) -> None:
         "https://169.254.169.254/latest/",
         "https://[::1]/",
         "https://[::ffff:127.0.0.1]/",
+        "https://[64:ff9b::a9fe:a9fe]/",  # 169.254.169.254 through NAT64
+        "https://[2002:7f00:1::]/",  # 127.0.0.1 through 6to4
+        "https://[::127.0.0.1]/",
+        "https://[fec0::1]/",
         "https://me:secret@hooks.example.org/",
         "ftp://hooks.example.org/",
         "https://",
