@@ -6,9 +6,11 @@ that lock rows: SQLite's write transactions run one after the other and need non
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from django.db import connection
 from django.db.models import Field, Model
@@ -35,6 +37,69 @@ def changed(statement: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> i
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
         return int(cursor.rowcount)
+
+
+class _Write(NamedTuple):
+    statement: str
+    values: Sequence[Any]
+    otherwise: Callable[[], object] | None
+
+
+class _Waiting(threading.local):
+    """The writes of this thread's `together` block; None outside of one."""
+
+    writes: list[_Write] | None = None
+
+
+_waiting = _Waiting()
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """Writes in this block go to PostgreSQL as one statement: at its end, or with the next `Table.insert`.
+
+    For writes to different rows, none of which is read again in the block. SQLite, which has no round trips,
+    does each at once.
+    """
+    if connection.vendor != "postgresql" or _waiting.writes is not None:
+        yield
+        return
+    _waiting.writes = []
+    try:
+        yield
+        _send("SELECT ", [])
+    finally:
+        _waiting.writes = None
+
+
+def write(statement: str, values: Sequence[Any], otherwise: Callable[[], object] | None = None) -> None:
+    """Run it, in a `together` block with the others there. `otherwise` is called when it changed no row."""
+    if _waiting.writes is not None:
+        _waiting.writes.append(_Write(statement, values, otherwise))
+    elif not changed(statement, values) and otherwise:
+        otherwise()
+
+
+def _send(last: str, values: Sequence[Any]) -> Row | None:
+    """Run the waiting writes with a last statement that gives something back: its first row.
+
+    `last` ends where more columns may follow: in them each write says how many rows it changed.
+    """
+    writes = _waiting.writes or []
+    bare = last == "SELECT "
+    if not writes:
+        return None if bare else first(last, values)
+    _waiting.writes = []
+    parts = ", ".join(f"w{place} AS ({one.statement} RETURNING 1)" for place, one in enumerate(writes))
+    counts = ", ".join(f"(SELECT count(*) FROM w{place})" for place in range(len(writes)))  # noqa: S608
+    statement = f"WITH {parts} {last}{'' if bare else ', '}{counts}"
+    found = first(statement, [value for one in writes for value in one.values] + [*values])
+    if found is None:
+        return None
+    for one, count in zip(writes, found[-len(writes) :], strict=True):
+        if not count and one.otherwise:
+            one.otherwise()
+    return found
 
 
 def locking(of: str, *, skip: bool = False) -> str:
@@ -79,18 +144,24 @@ class Table(Generic[M]):
         """
         fields = [one for one in self.fields if not one.primary_key]
         statement = self._kept(f"insert {unless}", lambda: _insert(self.name, fields, unless))
-        found = first(statement, _values(fields, row))
+        found = _send(f"{statement} RETURNING id", _values(fields, row))
         if found is None:
             return False
         row.pk = found[0]
         row._state.adding = False
         return True
 
+    def add(self, row: M) -> None:
+        """Write a new row whose id nobody asks for."""
+        fields = [one for one in self.fields if not one.primary_key]
+        statement = self._kept("insert ", lambda: _insert(self.name, fields, ""))
+        write(statement, _values(fields, row))
+
     def update(self, row: M, *names: str) -> None:
         """Write these fields of the row."""
         fields = [_field(self.model, name) for name in names]
         statement = self._kept("/".join(names), lambda: _update(self.name, fields))
-        changed(statement, [*_values(fields, row), row.pk])
+        write(statement, [*_values(fields, row), row.pk])
 
     def made(self, values: Sequence[Any]) -> M:
         """The row as an instance; `values` in the order of `columns`."""
@@ -116,7 +187,7 @@ class Table(Generic[M]):
 def _insert(table: str, fields: Sequence[Field[Any, Any]], unless: str) -> str:
     names = ", ".join(str(one.column) for one in fields)
     places = ", ".join(["%s"] * len(fields))
-    return f"INSERT INTO {table} ({names}) VALUES ({places}) {unless} RETURNING id"  # noqa: S608 - names of ours
+    return f"INSERT INTO {table} ({names}) VALUES ({places}) {unless}"  # noqa: S608 - names of ours
 
 
 def _update(table: str, fields: Sequence[Field[Any, Any]]) -> str:

@@ -126,9 +126,10 @@ if USING_SQLITE:
     }
 else:
     DATABASES["default"]["CONN_MAX_AGE"] = 0
-    DATABASES["default"]["OPTIONS"] = {"pool": {"min_size": 1, "max_size": env.whole("POP_DB_POOL_SIZE", 8)}}
+    postgres: dict[str, object] = {"pool": {"min_size": 1, "max_size": env.whole("POP_DB_POOL_SIZE", 8)}}
     if env.flag("POP_DB_PREPARE", True):  # planning was half of what a label cost the server
-        DATABASES["default"]["OPTIONS"] |= {"server_side_binding": True, "prepare_threshold": 3}
+        postgres |= {"server_side_binding": True, "prepare_threshold": 3}
+    DATABASES["default"]["OPTIONS"] = postgres
 
 # --- who may come in ------------------------------------------------------------------------------
 AUTH_USER_MODEL = "annotation.User"

@@ -100,9 +100,10 @@ def _leased(
     made = draw_pairs.comparison(pair=pair, project=project, pool=pool, at=at, anchor=anchor, free=free)
     if not _COMPARISON.insert(made, unless=_ONCE):
         return None
-    _count(pool, member, {"drawn": 1})
-    waiting.remember(member=member, comparison=made)
-    return leases.grant(comparison=made, project=project, by=member.user, at=at)
+    with sql.together():
+        _count(pool, member, {"drawn": 1})
+        waiting.remember(member=member, comparison=made)
+        return leases.grant(comparison=made, project=project, by=member.user, at=at)
 
 
 def _count(pool: Pool, member: Membership, changes: Changes) -> None:

@@ -96,17 +96,19 @@ def _submit(assignment_id: int, answer: Answer, by: User, at: datetime) -> Label
     if assignment.state != Assignment.State.LEASED:
         frozen_labels.check_stands(comparison)
         _take_place_again(comparison)
-    label = writing.write(assignment=assignment, answer=answer, at=at)
     assignment.state = Assignment.State.LABELLED
-    _ASSIGNMENT.update(assignment, "state")
     comparison.label_count += 1
+    label = writing.label(assignment=assignment, answer=answer, at=at)
     changes: anchors.Changes = {}
     if comparison.label_count == comparison.needed:
         votes = _votes(comparison, label)
         changes = resolving.resolve(comparison=comparison, votes=votes, project=assignment.project, at=at)
-    _save(comparison)
     strengths_online.learn(comparison=comparison, label=label, project=assignment.project)
-    tallying.labelled(label, comparison.pool_id, changes, at)
+    with sql.together():
+        writing.tell(label, at)
+        _ASSIGNMENT.update(assignment, "state")
+        _save(comparison)
+        tallying.labelled(label, comparison.pool_id, changes, at)
     return label
 
 

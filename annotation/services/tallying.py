@@ -31,7 +31,8 @@ def add(*, pool_id: int, annotator_id: int, changes: Mapping[str, int], **fields
 
 def labelled(label: Label, pool_id: int, changes: Mapping[str, int], at: datetime) -> None:
     """Count a work label that was given just now, and what came of it."""
-    sums = {name: change for name, change in _merged(_of_label(label, 1), changes).items() if change}
+    # Zeros and all, so that the statement is one that the database has planned before.
+    sums = _merged(dict.fromkeys(Label.Verdict.values, 0) | _of_label(label, 1), changes)
     day = sql.stored(Tally, "day", _day(at))
     _add(pool_id, label.annotator_id, sums, _TODAY, [day, day, sql.stored(Tally, "last_at", at)])
 
@@ -43,9 +44,12 @@ def _add(
     parts = ", ".join([*(f"{name} = {name} + %s" for name in sums), *([more] if more else [])])
     statement = f"UPDATE annotation_tally SET {parts} WHERE pool_id = %s AND annotator_id = %s"  # noqa: S608
     given = [*sums.values(), *values, pool_id, annotator_id]
-    if not sql.changed(statement, given):
+
+    def begin() -> None:
         Tally.objects.get_or_create(pool_id=pool_id, annotator_id=annotator_id)
         sql.changed(statement, given)
+
+    sql.write(statement, given, otherwise=begin)
 
 
 def unlabelled(label: Label, pool_id: int, changes: Mapping[str, int]) -> None:

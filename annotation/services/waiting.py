@@ -72,10 +72,11 @@ def claim_next(*, member: Membership, at: datetime, seen: Seen | None = None) ->
     for pool in seen.pools:
         if claimed := sql.first(statement, {**_about(member), "pool": pool}):
             comparison = _COMPARISON.made(claimed)
-            lease = leases.grant(comparison=comparison, project=member.project, by=member.user, at=at)
-            if lease is None:
-                raise Again
-            remember(member=member, comparison=comparison)
+            with sql.together():
+                remember(member=member, comparison=comparison)
+                lease = leases.grant(comparison=comparison, project=member.project, by=member.user, at=at)
+                if lease is None:
+                    raise Again
             return lease
     return None
 
@@ -108,7 +109,7 @@ def claim(*, comparison: Comparison, member: Membership, at: datetime) -> Assign
 def remember(*, member: Membership, comparison: Comparison) -> None:
     """Where the member's queue stands now, and which anchor they know: a held-out pair does not change it."""
     cursor = max(member.queue_cursor, comparison.queue_position)
-    sql.changed(_REMEMBER, [cursor, comparison.anchor_id or member.last_anchor_id, member.pk])
+    sql.write(_REMEMBER, [cursor, comparison.anchor_id or member.last_anchor_id, member.pk])
 
 
 def pools_of(member: Membership) -> list[int]:

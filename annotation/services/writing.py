@@ -42,8 +42,15 @@ class Answer:
 
 def write(*, assignment: Assignment, answer: Answer, at: datetime, agrees: bool | None = None) -> Label:
     """The label of this answer, of the assignment's kind, with its first event."""
+    made = label(assignment=assignment, answer=answer, at=at, agrees=agrees)
+    tell(made, at)
+    return made
+
+
+def label(*, assignment: Assignment, answer: Answer, at: datetime, agrees: bool | None = None) -> Label:
+    """The label alone, with its flags: `tell` goes with it."""
     duration = None if answer.duration_ms is None else min(answer.duration_ms, LONGEST_MS)
-    label = Label(
+    made = Label(
         assignment=assignment,
         comparison_id=assignment.comparison_id,
         project_id=assignment.project_id,
@@ -55,10 +62,14 @@ def write(*, assignment: Assignment, answer: Answer, at: datetime, agrees: bool 
         duration_ms=duration,
         created_at=at,
     )
-    _LABELS.insert(label)
-    record(label, LabelEvent.Kind.SUBMITTED, at, new=answer.verdict)
-    _flag(label)
-    return label
+    _LABELS.insert(made)
+    _flag(made)
+    return made
+
+
+def tell(label: Label, at: datetime) -> None:
+    """The first event of a label."""
+    record(label, LabelEvent.Kind.SUBMITTED, at, new=label.verdict)
 
 
 def replace(
@@ -122,7 +133,7 @@ def record(
         dataset=dataset,
         reason=reason,
     )
-    _EVENTS.insert(event)
+    _EVENTS.add(event)
 
 
 def _flag(label: Label) -> None:

@@ -7,7 +7,8 @@ from datetime import timedelta
 
 import pytest
 from django.core.checks import run_checks
-from django.db import connection
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from annotation import sql
 from annotation.models import Anchor, Comparison, Preference, Project
@@ -77,3 +78,45 @@ def test_an_old_sqlite_is_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 34, 1))
     said = [message.id for message in run_checks()]
     assert ("annotation.E001" in said) is (connection.vendor == "sqlite")
+
+
+RAISED = "UPDATE annotation_comparison SET needed = needed + %s WHERE id = %s"
+
+
+def test_writes_together_are_one_statement_where_a_round_trip_is_dear(cast: Cast) -> None:
+    row = _compared(cast, "iterative")
+    missed: list[str] = []
+    with CaptureQueriesContext(connection) as asked, sql.together():
+        sql.write(RAISED, [4, row.pk], lambda: missed.append("changed"))
+        sql.write("UPDATE annotation_anchor SET wins = 9 WHERE id = %s", [0], lambda: missed.append("none"))
+    assert len(asked) == (1 if connection.vendor == "postgresql" else 2)
+    assert (Comparison.objects.get(pk=row.pk).needed, missed) == (5, ["none"])
+
+
+def test_an_insert_takes_waiting_writes_along_and_knows_its_id(cast: Cast) -> None:
+    row = _compared(cast, "iterative")
+    missed: list[str] = []
+    spare = Preference.objects.exclude(pk__in=Anchor.objects.values("preference")).first()
+    assert spare
+    new = Anchor(pool_id=row.pool_id, preference=spare, quota=1, attempt_limit=1)
+    with CaptureQueriesContext(connection) as asked, sql.together():
+        sql.write("UPDATE annotation_anchor SET wins = 9 WHERE id = %s", [0], lambda: missed.append("none"))
+        sql.write(RAISED, [4, row.pk])
+        assert sql.Table(Anchor).insert(new)
+    assert len(asked) == (1 if connection.vendor == "postgresql" else 3)
+    assert (Comparison.objects.get(pk=row.pk).needed, missed) == (5, ["none"])
+    assert Anchor.objects.get(preference=spare).pk == new.pk
+
+
+def test_what_was_written_together_waits_for_nobody_after_an_error(cast: Cast) -> None:
+    row = _compared(cast)
+
+    def fail() -> None:
+        with sql.together():
+            sql.write(RAISED, [4, row.pk])
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError), transaction.atomic():
+        fail()
+    sql.write(RAISED, [1, row.pk])
+    assert Comparison.objects.get(pk=row.pk).needed == 2
