@@ -21,3 +21,8 @@ def turn(seed: int, person: int, served: int, gold_percent: int, retest_percent:
     if drawn < gold_percent:
         return "gold"
     return "retest" if drawn < gold_percent + retest_percent else "work"
+
+
+def side(seed: int, person: int, assignment: int) -> str:
+    """ "first" or "second", evenly, the same each time for this assignment of this person."""
+    return "first" if 2 * lot(seed, "anchor", person, assignment) < 1 else "second"

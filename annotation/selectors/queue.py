@@ -9,8 +9,9 @@ from typing import Any
 import orjson
 from django.db.models import Count, Exists, Min, OuterRef, QuerySet
 
-from annotation import rules, sql
+from annotation import rules, sampling, sql
 from annotation.models import Assignment, Comparison, Pool, Project, User
+from annotation.sampling import lots
 from annotation.selectors import practice, tallies
 
 
@@ -37,6 +38,7 @@ _SIDES = """
     LEFT JOIN annotation_anchor a ON a.id = c.anchor_id AND a.preference_id = p.id
     WHERE c.id = %s ORDER BY p.id
 """
+CHECKS = {Assignment.Kind.GOLD.value, Assignment.Kind.RETEST.value}
 CLOSED = {Project.State.ARCHIVED.value: ARCHIVED, Project.State.PAUSED.value: PAUSED}
 NO_PREFERENCES = EmptyReason(
     "no_preferences", "There is nothing to compare yet: the project needs at least two preferences."
@@ -77,10 +79,22 @@ def _messages(messages: list[dict[str, str]]) -> list[dict[str, str]]:
 
 
 def _anchor_side(assignment: Assignment, low: bool, high: bool) -> str | None:
-    """Checks name none, like held-out pairs: the anchor of an old comparison would give a retest away."""
+    """Where work names one a check does too, a side that is drawn: a card without one would be known for it.
+
+    Held-out pairs name none, nor does practice, which is open about itself.
+    """
+    if assignment.kind in CHECKS:
+        return _drawn_side(assignment)
     if not (low or high) or assignment.kind != Assignment.Kind.WORK:
         return None
     return "first" if low == assignment.low_first else "second"
+
+
+def _drawn_side(assignment: Assignment) -> str | None:
+    project = assignment.project
+    if not sampling.strategy(project.strategy).anchored:
+        return None
+    return lots.side(project.seed, assignment.annotator_id, assignment.pk)
 
 
 def taken_by(user: User) -> Exists:

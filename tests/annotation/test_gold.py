@@ -6,7 +6,7 @@ import pytest
 
 from annotation.errors import Conflict, Invalid, NotAllowed, NotFound
 from annotation.models import Assignment, AuditEntry, Comparison, Gold, Preference, Project, Split
-from annotation.selectors import tallies
+from annotation.selectors import queue, tallies
 from annotation.services import assignments, gold, gold_sampling, labels
 from tests.annotation import invariants
 from tests.annotation.checked import golds, next_of_kind, project_with, work_on
@@ -95,6 +95,18 @@ def test_a_gold_is_never_drawn_as_work_and_moves_no_progress(cast: Cast) -> None
     sums = tallies.of_project(cast.project)
     assert sums.drawn == Comparison.objects.exclude(pk__in=pairs).count() == sums.decided + sums.undecided
     invariants.check(cast.project)
+
+
+def test_a_check_names_an_anchor_where_work_does(cast: Cast) -> None:
+    project = project_with(cast, gold_percent=40, strategy="iterative")
+    golds(cast, 8)
+    sides = []
+    for _ in range(8):
+        check = next_of_kind(project, cast.ann_one, Kind.GOLD)
+        sides.append(queue.card(check)["anchor"])
+        assert queue.card(check)["anchor"] == sides[-1]
+        answer(check)
+    assert set(sides) == {"first", "second"}
 
 
 def test_each_person_gets_each_gold_once(cast: Cast) -> None:
