@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-from django.db.models import Count, Exists, Min, OuterRef, QuerySet
+from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet
 
 from annotation import rules, sampling, sql
 from annotation.models import Assignment, Comparison, Pool, Project, User
@@ -98,9 +98,13 @@ def _drawn_side(assignment: Assignment) -> str | None:
 
 
 def taken_by(user: User) -> Exists:
-    """For `filter(~taken_by(user))`: comparisons the person has neither answered nor holds."""
-    taken = (Assignment.State.LEASED, Assignment.State.LABELLED)
-    return Exists(Assignment.objects.filter(comparison=OuterRef("pk"), annotator=user, state__in=taken))
+    """For `filter(~taken_by(user))`: comparisons the person has neither answered nor holds.
+
+    A retest that was answered stands against nothing: its first answer may have been taken back since.
+    """
+    held = Q(state=Assignment.State.LEASED)
+    answered = Q(state=Assignment.State.LABELLED) & ~Q(kind=Assignment.Kind.RETEST)
+    return Exists(Assignment.objects.filter(held | answered, comparison=OuterRef("pk"), annotator=user))
 
 
 def why_empty(user: User, project: Project, at: datetime) -> EmptyReason:

@@ -7,11 +7,11 @@ import pytest
 from annotation.models import Assignment, Comparison, Label
 from annotation.selectors import tallies
 from annotation.selectors.tallies import Sums
-from annotation.services import labels
+from annotation.services import history, labels
 from annotation.services.mixing import LABELS_BETWEEN
 from tests.annotation import invariants
 from tests.annotation.checked import next_of_kind, project_with, work_on
-from tests.annotation.playing import answer
+from tests.annotation.playing import answer, label_everything
 from tests.cast import NOW, Cast
 
 pytestmark = pytest.mark.database
@@ -113,6 +113,16 @@ def test_a_retest_stops_counting_when_the_first_answer_is_taken_back(cast: Cast)
     assert _sums(cast).retests == counted.retests, "what counts no more is not taken away twice"
     assert answer(back, verdict="first").agrees is None, "there is nothing left to agree with"
     assert _sums(cast).retests == counted.retests
+
+
+def test_what_was_retested_and_taken_back_can_be_answered_by_the_same_person(cast: Cast) -> None:
+    project = project_with(cast, size=14, retest_percent=30)
+    lease = next_of_kind(project, cast.ann_one, Kind.RETEST)
+    answer(lease)
+    history.undo(label_id=_before(lease).pk, by=cast.ann_one, at=NOW)
+    label_everything(project, [cast.ann_one], at=NOW + timedelta(minutes=9))
+    assert tallies.of_project(project).open == 0
+    invariants.check(project)
 
 
 def _is_current(label: Label) -> bool:
