@@ -21,10 +21,10 @@ Convert = Callable[[Any], Any]
 
 
 def rows(statement: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[Row]:
-    """Run it; what it gives back."""
+    """Run it; the rows it gives back. For statements that give rows back, be they none."""
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
-        return cursor.fetchall() if cursor.description else []
+        return cursor.fetchall()
 
 
 def first(statement: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> Row | None:
