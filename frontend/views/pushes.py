@@ -45,7 +45,7 @@ def dataset_pushes(request: HttpRequest, dataset_id: int) -> HttpResponse:
 def pushes_live(request: HttpRequest, dataset_id: int) -> HttpResponse:
     """HTMX, while one is under way."""
     dataset = selectors.get(desk.person(request), dataset_id)
-    return render(request, "frontend/pushes/table.html", _context(request, dataset))
+    return render(request, "frontend/pushes/table.html", _context(request, dataset) | {"live": True})
 
 
 def _context(request: HttpRequest, dataset: PopDataset) -> dict[str, object]:

@@ -27,6 +27,15 @@ def test_a_push_is_asked_for_once_and_watched(desk: Desk, owner_client: Client) 
     assert "hf_of_somebody" not in again.content.decode()
 
 
+def test_the_button_is_free_again_when_a_push_has_ended(desk: Desk, owner_client: Client) -> None:
+    owner_client.post(reverse("dataset-pushes", args=[desk.dataset.pk]), SENT)
+    live = reverse("pushes-live", args=[desk.dataset.pk])
+    button = 'id="push-button" type="submit"{} hx-swap-oob="true"'
+    assert button.format(" disabled") in owner_client.get(live).content.decode()
+    DatasetPush.objects.update(state="done")
+    assert button.format("") in owner_client.get(live).content.decode()
+
+
 def test_how_it_ended_is_said(desk: Desk, owner_client: Client) -> None:
     url = reverse("dataset-pushes", args=[desk.dataset.pk])
     owner_client.post(url, SENT)
