@@ -11,16 +11,19 @@ from django.db.models import Count, Max, QuerySet
 
 from annotation import rules
 from annotation.errors import NotFound
-from annotation.models import Membership, Preference, PreferenceFlag, Project, User
+from annotation.models import Label, Membership, Preference, PreferenceFlag, Project, User
+
+LABELS_SHOWN = 3
 
 
 @dataclass(frozen=True)
 class Flagged:
-    """A preference and how many current labels say that it looks swapped."""
+    """A preference and how many current labels say that it looks swapped; the newest few of them."""
 
     preference: Preference
     flags: int
     latest_at: datetime
+    labels: list[Label]
 
 
 def flagged(user: User, project: Project) -> QuerySet[PreferenceFlag, Any]:
@@ -34,10 +37,25 @@ def flagged(user: User, project: Project) -> QuerySet[PreferenceFlag, Any]:
 
 
 def with_texts(rows: Iterable[Mapping[str, Any]]) -> list[Flagged]:
-    """One page of `flagged` with its preferences. One query."""
+    """One page of `flagged` with its preferences and labels. Two queries."""
     page = list(rows)
-    known = Preference.objects.in_bulk([row["preference"] for row in page])
-    return [Flagged(known[row["preference"]], row["flags"], row["latest_at"]) for row in page]
+    ids = [row["preference"] for row in page]
+    known, labels = Preference.objects.in_bulk(ids), _newest(ids)
+    return [
+        Flagged(known[pk], row["flags"], row["latest_at"], labels.get(pk, []))
+        for pk, row in zip(ids, page, strict=True)
+    ]
+
+
+def _newest(preferences: list[int]) -> dict[int, list[Label]]:
+    """The labels whose flag each of these preferences bears, `LABELS_SHOWN` at most."""
+    rows = PreferenceFlag.objects.filter(preference__in=preferences, label__is_current=True)
+    found: dict[int, list[Label]] = {}
+    for flag in rows.select_related("label__annotator").order_by("-pk"):
+        mine = found.setdefault(flag.preference_id, [])
+        if len(mine) < LABELS_SHOWN:
+            mine.append(flag.label)
+    return found
 
 
 def excluded(user: User, project: Project) -> QuerySet[Preference]:

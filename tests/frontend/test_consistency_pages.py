@@ -127,6 +127,29 @@ def test_a_flagged_preference_is_corrected_with_one_click(cast: Cast, owner: Cli
     assert "No flags" in page(owner, "consistency-flags", cast)
 
 
+def test_who_flagged_a_preference_and_why_is_said(cast: Cast, owner: Client) -> None:
+    circle(cast)
+    label = PreferenceFlag.objects.get().label
+    Label.objects.filter(pk=label.pk).update(reason="It <b>makes</b> things up.")
+    shown = page(owner, "consistency-flags", cast)
+    link = f'<a href="{reverse("label", args=[label.pk])}">{label.annotator}</a>'
+    assert f'Flagged by {link}: <span dir="auto">“It &lt;b&gt;makes&lt;/b&gt; things up.”</span>' in shown
+
+
+def test_a_correction_is_undone_from_the_list_of_the_excluded(cast: Cast, owner: Client) -> None:
+    one = circle(cast)[0]
+    deed(owner, cast, one, "correct")
+    corrected = Preference.objects.get(replaces=one)
+    shown = page(owner, "consistency-flags", cast, "?show=excluded")
+    assert f"Exclude its corrected form, #{corrected.number}</button>" in shown
+    assert reverse("preference-change", args=[cast.project.slug, corrected.pk]) in shown
+    assert "Include again" not in shown
+    deed(owner, cast, corrected, "exclude", excluded="1")
+    assert "Exclude its corrected form" not in page(owner, "consistency-flags", cast, "?show=excluded")
+    deed(owner, cast, one, "include", excluded="1")
+    assert one.excluded_at is None
+
+
 def test_excluded_and_included_again(cast: Cast, owner: Client) -> None:
     one = circle(cast)[0]
     deed(owner, cast, one, "exclude", reason="Not English.")
