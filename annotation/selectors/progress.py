@@ -33,8 +33,11 @@ _WHILE_LABELLING = f"""
 
 @dataclass(frozen=True)
 class AnnotatorProgress:
+    """`labels` are answers to work; `checks` those to gold and retests; `today` counts both."""
+
     name: str
     labels: int
+    checks: int
     today: int
     last_at: datetime | None
 
@@ -262,10 +265,16 @@ def _per_annotator(project: Project, at: datetime) -> list[AnnotatorProgress]:
     people: dict[str, AnnotatorProgress] = {}
     for tally in Tally.objects.filter(pool__project=project, labels__gt=0).select_related("annotator"):
         name = tally.annotator.username
-        before = people.get(name, AnnotatorProgress(name, 0, 0, None))
+        before = people.get(name, AnnotatorProgress(name, 0, 0, 0, None))
         today = tally.day_labels if tally.day == _utc_day(at) else 0
         last = max(filter(None, (before.last_at, tally.last_at)), default=None)
-        people[name] = AnnotatorProgress(name, before.labels + tally.labels, before.today + today, last)
+        people[name] = AnnotatorProgress(
+            name=name,
+            labels=before.labels + tally.labels,
+            checks=before.checks + tally.gold + tally.retests,
+            today=before.today + today,
+            last_at=last,
+        )
     return sorted(people.values(), key=lambda one: (-one.labels, one.name))
 
 

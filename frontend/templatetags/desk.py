@@ -73,7 +73,7 @@ def bar(done: int, total: int, label: str, qualifier: str = "") -> SafeString:
     aim = f"{qualifier} {intcomma(total)}".strip()
     words = intcomma(done)
     if total:
-        words += f" of {aim}, reached" if done >= total else f" of {aim} · {share}%"
+        words += f" of {aim}, reached" if done >= total else f" of {aim} · {share} %"
     return format_html(
         '<div class="meter"><div class="meter__head"><span>{}</span><span class="num">{}</span></div>'
         '<progress class="bar" max="100" value="{}" aria-label="{}"></progress></div>',
@@ -94,6 +94,16 @@ def get(mapping: dict[str, Any], key: str) -> Any:
 def as_json(value: Any) -> str:
     """A value as people read JSON."""
     return json.dumps(value, ensure_ascii=False, indent=2)
+
+
+@register.filter
+def plainly(value: Any) -> str:
+    """A value out of JSON as words: lists by commas, `yes` and `no`."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(plainly(one) for one in value) or "none"
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else str(value)
 
 
 @register.filter

@@ -103,7 +103,7 @@ def raise_preview(request: HttpRequest, slug: str) -> HttpResponse:
     form = RaiseForm(request.GET)
     typed = {name: form.cleaned_data[name] for name in form.fields} if form.is_valid() else None
     estimate = estimates.of_project(desk.person(request), project, **typed) if typed else None
-    return render(request, "frontend/parts/raise_preview.html", {"estimate": estimate})
+    return render(request, "frontend/parts/raise_preview.html", {"project": project, "estimate": estimate})
 
 
 @desk.page
@@ -130,11 +130,13 @@ def _overview(request: HttpRequest, project: Project) -> dict[str, Any]:
     user = desk.person(request)
     now = timezone.now()
     runs = run_selectors.of_project(user, project).select_related("dataset__project")[:5]
+    known = progress_selectors.of_project(user, project, now)
     return {
         "project": project,
         "tab": "overview",
         "funnel": funnel.of_project(user, project),
-        "progress": progress_selectors.of_project(user, project, now),
+        "progress": known,
+        "checked": any(one.checks for one in known.per_annotator),
         "raise": raising_selectors.of_project(user, project),
         "imports": import_selectors.of_project(user, project)[:3],
         "datasets": dataset_selectors.of_project(user, project)[:3],

@@ -10,9 +10,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from annotation.models import AuditEntry, Project, WorkerBeat
+from annotation.models import AuditEntry, Project, Tally, WorkerBeat
 from annotation.sampling import STRATEGIES
-from annotation.services import workers
+from annotation.services import audit, workers
 from tests.cast import Cast
 from tests.frontend.conftest import Desk
 
@@ -108,6 +108,27 @@ def test_the_overview_says_when_no_worker_runs_and_stops_when_one_does(
     assert "No worker is running" not in text(owner_client.get(url))
     WorkerBeat.objects.update(seen_at=timezone.now() - timedelta(minutes=5))
     assert "No worker is running" in text(owner_client.get(url))
+
+
+def test_checks_stand_beside_labels_so_that_both_add_up_to_today(owner_client: Client, cast: Cast) -> None:
+    url = reverse("project", args=[cast.project.slug])
+    tally = {"annotator": cast.ann_one, "labels": 7, "day": timezone.now().date(), "day_labels": 10}
+    made = Tally.objects.create(pool=cast.project.pools.get(split="train"), last_at=timezone.now(), **tally)
+    assert ">Checks</th>" not in text(owner_client.get(url))
+    Tally.objects.filter(pk=made.pk).update(gold=2, retests=1)
+    cells = '<td class="num">7</td><td class="num">3</td><td class="num">10</td>'
+    assert cells in text(owner_client.get(url))
+
+
+def test_details_in_the_audit_are_words(owner_client: Client, cast: Cast) -> None:
+    told = {"events": ["dataset.frozen", "run.finished"], "private": True, "seed": 7}
+    audit.record(by=cast.owner, at=timezone.now(), verb="test.done", project=cast.project, details=told)
+    page = text(owner_client.get(reverse("project-audit", args=[cast.project.slug])))
+    assert "</span> dataset.frozen, run.finished" in page
+    assert "</span> yes" in page
+    assert "No entry fits" in text(
+        owner_client.get(reverse("project-audit", args=[cast.project.slug]), {"verb": "x"})
+    )
 
 
 def test_settings_are_saved_and_audited(owner_client: Client, cast: Cast) -> None:
