@@ -129,3 +129,12 @@ def test_a_longer_list_asks_no_more_queries(cast: Cast, name: str, who: str) -> 
             client.get(url)
         counts.append(len(seen))
     assert counts[0] == counts[1]
+
+
+def test_only_answers_to_work_are_said_to_count(cast: Cast) -> None:
+    labelled(cast, 3)
+    work = Label.objects.filter(is_current=True).count()
+    Label.objects.filter(pk=Label.objects.latest("pk").pk).update(kind="gold")
+    page = signed_in(cast.owner).get(reverse("project-labels", args=[cast.project.slug])).content.decode()
+    assert page.count(">Counts</span>") == work - 1
+    assert page.count(">Gold</span>") == 1
