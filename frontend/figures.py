@@ -47,7 +47,7 @@ def columns(histogram: Mapping[str, Any]) -> list[Column]:
             y=round(HEIGHT * (1 - count / most), 2),
             width=round(wide - 0.2, 2),
             height=round(HEIGHT * count / most, 2),
-            words=f"{edges[place]:.2f} to {edges[place + 1]:.2f}: {count:,}",
+            words=f"{edges[place]:.2f} to {edges[place + 1]:.2f}: {count:,}".replace("-", "−"),
         )
         for place, count in enumerate(counts)
     ]

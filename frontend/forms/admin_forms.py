@@ -90,7 +90,7 @@ class FreezeForm(forms.Form):
         help_text="Empty: the project's name and a number.",
     )
     max_rows_per_strong = forms.IntegerField(
-        label="At most, rows per strong preference",
+        label="Most rows per strong preference",
         required=False,
         min_value=1,
         max_value=1000,
@@ -101,7 +101,7 @@ class FreezeForm(forms.Form):
         min_value=0,
         max_value=1,
         initial=0,
-        help_text="0 to 1: rows whose consensus is less sure are left out.",
+        help_text="0 to 1. Rows whose consensus is less sure are left out.",
     )
     consensus = forms.ChoiceField(
         choices=[(rule.name, rule.title) for rule in RULES.values()],
@@ -113,14 +113,14 @@ class FreezeForm(forms.Form):
     include_ties = forms.BooleanField(
         required=False,
         label="Include “too close” as ties",
-        help_text="Rows marked `tie`, confidence .5. Training leaves them out.",
+        help_text="As rows marked “tie”, with confidence 0.5. Training leaves them out.",
     )
     resplit_share = forms.FloatField(
         label="Hold out this share instead",
         required=False,
         min_value=0.01,
         max_value=0.5,
-        help_text="Splits the preferences anew; rows across the split are left out. Empty: as imported.",
+        help_text="0.01 to 0.5. Preferences are split anew; rows across are left out. Empty: as imported.",
     )
     resplit_seed = forms.IntegerField(label="Seed of the split", required=False, min_value=0, initial=0)
     inferred_at_least = forms.FloatField(
@@ -128,7 +128,7 @@ class FreezeForm(forms.Form):
         required=False,
         min_value=0.51,
         max_value=0.999,
-        help_text="Training rows for pairs nobody compared, by fitted strengths. Empty: none.",
+        help_text="0.51 to 0.999. Training rows for pairs nobody compared, by fitted strengths. Empty: none.",
     )
     inferred_per_strong = forms.IntegerField(
         label="Inferred rows per strong preference", required=False, min_value=1, max_value=64, initial=2
@@ -139,7 +139,7 @@ class FreezeForm(forms.Form):
         min_value=0,
         max_value=0.5,
         initial=0,
-        help_text="For studies: this share of the training rows is turned round.",
+        help_text="0 to 0.5. For studies: in this share of the training rows, strong and weak change places.",
     )
     noise_seed = forms.IntegerField(label="Seed of the noise", required=False, min_value=0, initial=0)
 

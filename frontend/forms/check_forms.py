@@ -37,8 +37,20 @@ class PairForm(forms.Form):
         max_value=LARGEST_ID,
         help_text="Its number, as in the list beside. Or name two preferences:",
     )
-    one = forms.IntegerField(label="Preference A", required=False, min_value=1, max_value=LARGEST_ID)
-    other = forms.IntegerField(label="Preference B", required=False, min_value=1, max_value=LARGEST_ID)
+    one = forms.IntegerField(
+        label="Preference A",
+        required=False,
+        min_value=1,
+        max_value=LARGEST_ID,
+        help_text="Its id, as on the Preferences page.",
+    )
+    other = forms.IntegerField(
+        label="Preference B",
+        required=False,
+        min_value=1,
+        max_value=LARGEST_ID,
+        help_text="The other one’s id.",
+    )
     answer = forms.ChoiceField(choices=[("a", "A is stronger"), ("b", "B is stronger")], label="Known answer")
     gold_use = forms.ChoiceField(choices=Gold.Use.choices, label="Use")
     explanation = forms.CharField(

@@ -32,7 +32,7 @@ def between(found: Share) -> str:
 
 @register.filter
 def signed(value: float | None) -> str:
-    """α and its bounds: two decimals and a true minus."""
+    """α, a strength and their bounds: two decimals and a true minus."""
     return NONE if value is None else f"{value:.2f}".replace("-", "−")
 
 

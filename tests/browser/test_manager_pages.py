@@ -9,6 +9,7 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import expect
 
+from annotation.models import Label
 from tests.browser.test_accessibility import findings, theme, width
 from tests.frontend.conftest import LINES, Desk, bring, desk, folders, make_run
 from training.models import RunEvent
@@ -49,11 +50,15 @@ def addresses(desk: Desk) -> list[str]:
     )
     failed = make_run(desk.dataset, state="failed", stage="train", error="Out of memory.", hint="Use LoRA.")
     queued = make_run(desk.dataset, warnings=[{"code": "margin_inert", "message": "The margin is inert."}])
+    mine = desk.label
+    Label.objects.filter(pk=mine.pk).update(annotator=desk.cast.owner)
     of_project = ("project", "project-settings", "project-members", "project-imports", "project-preferences")
+    read = ("project-labels", "project-quality", "project-audit", "my-labels")
     return [
         reverse("project-new"),
         reverse("tokens"),
-        *(reverse(name, args=[slug]) for name in (*of_project, "datasets", "runs", "run-new")),
+        *(reverse(name, args=[slug]) for name in (*of_project, *read, "datasets", "runs", "run-new")),
+        *(reverse("label", args=[label.pk]) for label in (mine, desk.label)),
         reverse("project-webhooks", args=[slug]),
         reverse("dataset-pushes", args=[desk.dataset.pk]),
         reverse("webhook", args=[slug, desk.webhook.pk]),

@@ -66,7 +66,7 @@ def test_each_column_sorts_and_turns_round(cast: Cast, owner_client: Client, key
         assert names(page)[:2] == [row.name for row in annotators.of_project(cast.owner, cast.project, sort)]
         order = "descending" if sort.startswith("-") else "ascending"
         other = sort.removeprefix("-") if sort.startswith("-") else f"-{sort}"
-        head = rf'aria-sort="{order}"><a id="quality-sort-{key}" href="\?sort={other}"'
+        head = rf'aria-sort="{order}"><a id="quality-sort-{key}" href="\?sort={other}#annotators"'
         assert re.search(head, page)
     assert len(re.findall("aria-sort", page)) == 1
 
