@@ -15,6 +15,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from django.db.models import Q
+
 from annotation import rules
 from annotation.errors import Conflict, Invalid
 from annotation.imports.records import Record, prepared
@@ -73,7 +75,8 @@ def _exclude(preference_id: int, reason: str, by: User, at: datetime) -> Prefere
 def _include(preference_id: int, by: User, at: datetime) -> Preference:
     preference, project = _locked(preference_id)
     if preference.excluded_at is not None:
-        if Preference.objects.filter(replaces=preference, excluded_at=None).exists():
+        other = Q(replaces=preference) | Q(pk=preference.replaces_id)  # whichever of them was there first
+        if Preference.objects.filter(other, excluded_at=None).exists():
             raise Conflict(
                 "corrected", "Its corrected form is in the project. Exclude that one before this comes back."
             )
@@ -110,7 +113,7 @@ def _locked(preference_id: int) -> tuple[Preference, Project]:
     project_id = Preference.objects.values_list("project", flat=True).get(pk=preference_id)
     members = Membership.objects.select_for_update(no_key=True).filter(project=project_id).order_by("pk")
     list(members.values_list("pk", flat=True))
-    draw_pairs.locked(Pool.objects.filter(project=project_id).values_list("pk", flat=True))
+    draw_pairs.locked(project_id)
     preference = Preference.objects.select_related("project").get(pk=preference_id)
     if preference.project.state == Project.State.ARCHIVED:
         raise Conflict("project_archived", "The project is archived: its preferences can no longer change.")

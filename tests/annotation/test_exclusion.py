@@ -298,6 +298,8 @@ def test_correcting_the_correction_brings_the_first_form_back(cast: Cast) -> Non
     assert again.pk == made[0].pk
     assert whole(cast.project) == before
     assert Preference.objects.count() == 3
+    with pytest.raises(Conflict, match="corrected form"):
+        back(cast, corrected)  # else both forms would be in
     invariants.check(cast.project)
 
 
