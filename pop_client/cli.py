@@ -24,13 +24,16 @@ app.add_typer(cli_runs.app, name="runs")
 
 
 def main() -> None:
-    """Exit 1 when the server refuses, 3 when there is no answer, 2 for wrong arguments, 130 after Ctrl-C."""
+    """Exit 1 when the server refuses or a file fails, 2 for wrong arguments, 3 without answer, 130: Ctrl-C."""
     try:
         app()
-    except (ApiError, WrongHash, ValidationError) as error:
+    except (ApiError, WrongHash, ValidationError, OSError) as error:  # OSError: of a file here
         typer.echo(str(error), err=True)
         sys.exit(1)
-    except (Unreachable, OSError) as error:
+    except UnicodeEncodeError:
+        typer.echo("The token has a character that no token has: copy it again.", err=True)
+        sys.exit(2)
+    except Unreachable as error:
         typer.echo(str(error), err=True)
         sys.exit(3)
 

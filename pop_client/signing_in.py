@@ -28,9 +28,16 @@ def keep(url: str, token: str) -> None:
 def client() -> Client:
     url, token = os.environ.get("POP_URL", ""), os.environ.get("POP_TOKEN", "")
     if not (url and token) and kept_file().is_file():
-        kept = json.loads(kept_file().read_text())
         # A token goes only to the server it was given for.
-        url, token = kept["url"], kept["token"]
+        url, token = _kept()
     if not (url and token):
         raise typer.BadParameter("Run `pop login URL` first, or set POP_URL and POP_TOKEN.")
     return Client(url, token)
+
+
+def _kept() -> tuple[str, str]:
+    try:
+        kept = json.loads(kept_file().read_text())
+        return kept["url"], kept["token"]
+    except (ValueError, KeyError, TypeError):
+        raise typer.BadParameter(f"{kept_file()} is damaged: run `pop login URL` again.") from None

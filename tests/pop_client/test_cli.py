@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from pop_client.cli import app
+from pop_client.cli import app, main
 from tests.callers import secret_of
 from tests.cast import make_cast
 
@@ -28,3 +28,28 @@ def test_a_login_is_kept_for_its_owner_alone_and_used(
     assert (tmp_path / "pop" / "login.json").stat().st_mode & 0o777 == 0o600
     listed = CliRunner().invoke(app, ["projects", "--json"])
     assert json.loads(listed.stdout)["slug"] == cast.project.slug
+
+
+@pytest.mark.parametrize(
+    ("token", "command", "told"),
+    [
+        ("t", "download 3 -o /nowhere/rows.jsonl", (1, "No such file")),
+        ("na\u00efve", "projects", (2, "copy it again")),
+        ("", "projects", (2, "run `pop login URL` again")),
+        ("t", "projects", (3, "did not answer")),
+    ],
+)
+def test_what_went_wrong_is_told_in_words_and_by_the_exit_status(  # noqa: PLR0917 - pytest's
+    tmp_path: Path, monkeypatch: Any, capsys: Any, token: str, command: str, told: tuple[int, str]
+) -> None:
+    (tmp_path / "pop").mkdir()
+    (tmp_path / "pop" / "login.json").write_text("{")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setenv("POP_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("POP_TOKEN", token)
+    monkeypatch.setattr("sys.argv", ["pop", *command.split()])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    said = " ".join(capsys.readouterr().err.replace("│", " ").split())
+    assert ended.value.code == told[0]
+    assert told[1] in said
