@@ -20,6 +20,7 @@ from pathlib import Path
 from tests import services
 
 ROOT = Path(__file__).resolve().parent.parent
+ON_POSTGRES = "(database or either or postgres) and not browser"
 SETTINGS = ("POP_", "DJANGO_", "CELERY_", "DATABASE_")
 INTERRUPTED, NO_TESTS_COLLECTED = {2, -signal.SIGINT}, 5
 
@@ -42,8 +43,8 @@ def phases(folder: Path) -> list[Phase]:
         return [Phase("SQLite", "", sqlite)]
     server, _, _ = services.POSTGRES_URL.rpartition("/")
     return [
-        Phase("SQLite", "not postgres", sqlite),
-        Phase("PostgreSQL", "(database or postgres) and not browser", f"{server}/pop_{os.getpid()}"),
+        Phase("SQLite", "not (postgres or either)", sqlite),
+        Phase("PostgreSQL", ON_POSTGRES, f"{server}/pop_{os.getpid()}"),
     ]
 
 

@@ -21,7 +21,6 @@ from tests.contracts.api_world import World
 from tests.contracts.permission_table import TABLE
 from training.api import urls as training_urls
 
-pytestmark = pytest.mark.database
 PEOPLE = ("owner", "admin", "reviewer", "annotator", "outsider")
 ENDPOINTS = sorted(TABLE, key=lambda key: (key[1], key[0]))
 HIDDEN = "-other"  # the same view under the other spelling of its URL

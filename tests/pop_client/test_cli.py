@@ -11,8 +11,6 @@ from pop_client.cli import app, main
 from tests.callers import secret_of
 from tests.cast import make_cast
 
-pytestmark = pytest.mark.database
-
 
 @pytest.mark.django_db(transaction=True)
 def test_a_login_is_kept_for_its_owner_alone_and_used(

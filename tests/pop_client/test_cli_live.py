@@ -18,7 +18,7 @@ from tests import world
 from tests.annotation.receiver import receiver
 from tests.live import PYTHON, ROOT, LiveStack
 
-pytestmark = [pytest.mark.slow, pytest.mark.database]
+pytestmark = [pytest.mark.slow, pytest.mark.either]
 SETUP = """
 import json
 from annotation.models import User

@@ -15,8 +15,6 @@ from tests import world
 from tests.callers import secret_of
 from tests.cast import make_cast
 
-pytestmark = pytest.mark.database
-
 
 @pytest.mark.django_db(transaction=True)
 def test_projects_datasets_and_downloads_over_http(live_server: Any, tmp_path: Path, settings: Any) -> None:
