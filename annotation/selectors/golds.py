@@ -82,6 +82,6 @@ def candidates(user: User, project: Project, words: str = "", most: int = 10) ->
     rows = Comparison.objects.filter(
         pool__project=project, state=Comparison.State.RESOLVED, outcome__in=("low", "high"), gold=None
     )
-    if (number := words.strip()[:18]).isdecimal():
-        rows = rows.filter(pk=int(number))
+    if number := words.strip()[:18]:
+        rows = rows.filter(pk=int(number)) if number.isdecimal() else rows.none()
     return list(rows.select_related("low", "high").order_by("-pk")[:most])

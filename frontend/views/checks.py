@@ -70,12 +70,13 @@ def _from_scores(request: HttpRequest, project: Project, form: FromScoresForm) -
         made = gold_sampling.from_scores(
             project=project, by=desk.person(request), at=timezone.now(), **form.cleaned_data
         )
+        were = "was" if made.made == 1 else "were"
         if made.made == made.wanted:
-            return f"{made.made} gold comparisons were made."
-        return (
-            f"Only {made.made} of {made.wanted} were made: among the {made.looked_at:,} pairs looked at, "
-            "no more are that far apart and free."
-        )
+            return f"{made.made} gold comparison{'s' * (made.made != 1)} {were} made."
+        among = f"among the {made.looked_at:,} pairs looked at"
+        if not made.made:
+            return f"No gold comparison was made: {among}, none is that far apart and free."
+        return f"Only {made.made} of {made.wanted} {were} made: {among}, no more are that far apart and free."
 
     return _tried(form, deed)
 

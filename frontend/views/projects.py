@@ -103,7 +103,9 @@ def raise_preview(request: HttpRequest, slug: str) -> HttpResponse:
     form = RaiseForm(request.GET)
     typed = {name: form.cleaned_data[name] for name in form.fields} if form.is_valid() else None
     estimate = estimates.of_project(desk.person(request), project, **typed) if typed else None
-    return render(request, "frontend/parts/raise_preview.html", {"project": project, "estimate": estimate})
+    lowered = any(value < getattr(project, name) for name, value in (typed or {}).items())
+    context = {"project": project, "estimate": estimate, "lowered": lowered}
+    return render(request, "frontend/parts/raise_preview.html", context)
 
 
 @desk.page

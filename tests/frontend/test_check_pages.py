@@ -34,9 +34,21 @@ def test_gold_is_made_from_scores_and_it_is_said_how_much(owner_client: Client, 
     reply = owner_client.post(page(desk), sent, follow=True)
     assert "4 gold comparisons were made." in text(reply)
     assert Gold.objects.count() == 4
-    reply = owner_client.post(page(desk), sent | {"count": "900", "min_gap": "3.9"}, follow=True)
+    reply = owner_client.post(page(desk), sent | {"count": "900", "min_gap": "2.5"}, follow=True)
     assert "Only " in text(reply)
     assert "of 900 were made" in text(reply)
+    reply = owner_client.post(page(desk), sent | {"min_gap": "30"}, follow=True)
+    assert "No gold comparison was made: " in text(reply)
+    Gold.objects.all().delete()
+    reply = owner_client.post(page(desk), sent | {"count": "1"}, follow=True)
+    assert "1 gold comparison was made." in text(reply)
+
+
+def test_decided_comparisons_are_found_by_number_only(owner_client: Client, desk: Desk) -> None:
+    decided = Comparison.objects.filter(pool__project=desk.project, outcome__in=("low", "high")).latest("pk")
+    found = text(owner_client.get(page(desk), {"comparison": f" {decided.pk}"}))
+    assert f'<strong class="num">{decided.pk}</strong>' in found
+    assert "No decided comparison of this number" in text(owner_client.get(page(desk), {"comparison": "abc"}))
 
 
 def test_a_refused_form_keeps_what_was_typed_and_says_why(owner_client: Client, desk: Desk) -> None:

@@ -29,6 +29,8 @@ def test_the_cost_is_shown_before_it_is_asked_for(cast: Cast) -> None:
     twice = client.get(url, {"k": 2, "attempt_cap": 3, "labels_per_comparison": 2}).context["estimate"]
     assert same.more == 0 < twice.more
     assert client.get(url, {"k": "x"}).context["estimate"] is None
+    fewer = client.get(url, {"k": 1, "attempt_cap": 3, "labels_per_comparison": 1})
+    assert b"can only be raised now" in fewer.content
     assert projects.update(project=cast.project, by=cast.owner, at=NOW).labels_per_comparison == 1
 
 
