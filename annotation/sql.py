@@ -24,7 +24,8 @@ def rows(statement: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> list
     """Run it; the rows it gives back. For statements that give rows back, be they none."""
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
-        return cursor.fetchall()
+        found: list[Row] = cursor.fetchall()
+        return found
 
 
 def first(statement: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> Row | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 from django.db import connection
 from django.db.models import F, Q
@@ -14,25 +15,34 @@ from django.db.models import F, Q
 from annotation import sql
 from annotation.models import Anchor, Membership, Pool, Preference, Project
 from annotation.services import leases
+from annotation.services.transactions import Again
 
 State = Anchor.State
 Changes = dict[str, int]  # of the counts in a tally
 COUNTED = (State.FULL, State.EXHAUSTED)
 UNFILLED = Q(quota__gt=F("wins") + F("in_flight"))
-ROOM = Q(state=State.OPEN, quota__gt=F("wins") + F("in_flight"), attempt_limit__gt=F("attempts"))
 
 _ANCHOR = sql.Table(Anchor)
 _READ = f"SELECT {_ANCHOR.columns('a')} FROM annotation_anchor a"  # noqa: S608 - names of ours
+_ONCE = "ON CONFLICT (preference_id) DO NOTHING"
 _OF_PREFERENCES = "SELECT preference_id, id FROM annotation_anchor WHERE preference_id IN (%s, %s)"
 _OF_PREFERENCE = "SELECT id FROM annotation_anchor WHERE preference_id = %s"
 _SETTINGS = "SELECT k, attempt_cap FROM annotation_project WHERE id = %s"
-_TAKE_ON = """
-    UPDATE annotation_anchor SET in_flight = in_flight + 1, attempts = attempts + 1, held_by_id = %s,
-        held_until = %s, partner_pool_size = %s, partner_cursor = %s
-    WHERE id = %s AND partner_pool_size = %s AND partner_cursor = %s AND state = 'open'
-    AND quota > wins + in_flight AND attempt_limit > attempts
-    AND (held_by_id IS NULL OR held_by_id = %s OR held_until <= %s)
+ROOM = "state = 'open' AND quota > wins + in_flight AND attempt_limit > attempts"
+OPEN_TO = "(held_by_id IS NULL OR held_by_id = %(person)s OR held_until <= %(at)s)"  # pinned to nobody else
+_TAKEN = """
+    UPDATE annotation_anchor SET in_flight = in_flight + 1, attempts = attempts + 1, held_by_id = %(person)s,
+        held_until = %(until)s
 """
+_TAKE_ON = f"""
+    {_TAKEN}, partner_pool_size = %(size)s, partner_cursor = %(end)s
+    WHERE id = %(anchor)s AND partner_pool_size = %(seen_size)s AND partner_cursor = %(seen_cursor)s
+    AND {ROOM} AND {OPEN_TO}
+"""
+_TAKE = f"""
+    {_TAKEN} WHERE id = %(anchor)s AND pool_id = %(pool)s AND {ROOM}
+    RETURNING {_ANCHOR.columns()}, (SELECT p.number FROM annotation_preference p WHERE p.id = preference_id)
+"""  # noqa: S608 - names of ours
 
 
 def get_or_make(preference_id: int, project: Project, pool_id: int) -> int:
@@ -41,9 +51,32 @@ def get_or_make(preference_id: int, project: Project, pool_id: int) -> int:
         return int(known[0])
     k, limit = _wanted(project)
     made = Anchor(preference_id=preference_id, pool_id=pool_id, quota=k, attempt_limit=limit)
-    if _ANCHOR.insert(made, unless="ON CONFLICT (preference_id) DO NOTHING"):
+    if _ANCHOR.insert(made, unless=_ONCE):
         return made.pk
     return get_or_make(preference_id, project, pool_id)  # somebody else made it at this moment
+
+
+def make_taken(preference_id: int, project: Project, pool: Pool, member: Membership, at: datetime) -> Anchor:
+    """A new anchor with its first comparison reserved, pinned to the member.
+
+    The caller has locked the pool, and has read the project since: a raise waits for that lock.
+
+    Raises:
+        Again: it won as a partner at this moment, which made its anchor.
+    """
+    made = Anchor(
+        preference_id=preference_id,
+        pool=pool,
+        quota=project.k,
+        attempt_limit=project.k * project.attempt_cap,
+        in_flight=1,
+        attempts=1,
+        held_by_id=member.user_id,
+        held_until=leases.end_of(member.project, at),
+    )
+    if not _ANCHOR.insert(made, unless=_ONCE):
+        raise Again
+    return made
 
 
 def _wanted(project: Project) -> tuple[int, int]:
@@ -102,19 +135,19 @@ def _note(changes: Changes, before: str, after: str) -> None:
             changes[name] = changes.get(name, 0) + change
 
 
-def open_to(member: Membership, at: datetime) -> Q:
-    """Anchors that are not pinned to somebody else just now."""
-    return Q(held_by=None) | Q(held_by=member.user_id) | Q(held_until__lte=at)
+def take(anchor_id: int, pool_id: int, member: Membership, at: datetime) -> tuple[Anchor, int] | None:
+    """Reserve one comparison for the anchor and pin it to the member; None when it has no room.
+
+    With the anchor comes the number of its preference.
+    """
+    found = sql.first(_TAKE, about(member, at) | {"anchor": anchor_id, "pool": pool_id})
+    return (_ANCHOR.made(found[:-1]), found[-1]) if found else None
 
 
-def take(anchor_id: int, pool_id: int, member: Membership, at: datetime) -> Anchor | None:
-    """Reserve one comparison for the anchor and pin it to the member; None when it has no room."""
-    free = Anchor.objects.filter(ROOM, pk=anchor_id, pool=pool_id)
-    pinned = {"held_by": member.user_id, "held_until": leases.end_of(member.project, at)}
-    if not free.update(in_flight=F("in_flight") + 1, attempts=F("attempts") + 1, **pinned):
-        return None
-    texts = ("preference__prompt", "preference__chosen", "preference__rejected")
-    return Anchor.objects.select_related("preference").defer(*texts).get(pk=anchor_id)
+def about(member: Membership, at: datetime) -> dict[str, Any]:
+    """Who takes an anchor, when, and until when it is pinned to them."""
+    now, until = (sql.stored(Anchor, "held_until", when) for when in (at, leases.end_of(member.project, at)))
+    return {"person": member.user_id, "at": now, "until": until}
 
 
 def take_on(anchor: Anchor, size: int, end: int, member: Membership, at: datetime) -> bool:
@@ -122,9 +155,9 @@ def take_on(anchor: Anchor, size: int, end: int, member: Membership, at: datetim
 
     False when it changed since.
     """
-    now, until = (sql.stored(Anchor, "held_until", when) for when in (at, leases.end_of(member.project, at)))
-    seen = [anchor.pk, anchor.partner_pool_size, anchor.partner_cursor, member.user_id, now]
-    return sql.changed(_TAKE_ON, [member.user_id, until, size, end, *seen]) == 1
+    seen = {"seen_size": anchor.partner_pool_size, "seen_cursor": anchor.partner_cursor}
+    moved = {"anchor": anchor.pk, "size": size, "end": end}
+    return sql.changed(_TAKE_ON, about(member, at) | seen | moved) == 1
 
 
 def give_up(anchor: Anchor) -> Changes:

@@ -7,8 +7,7 @@ one new preference at a time. Others take it over when that time has passed, or 
 from __future__ import annotations
 
 from datetime import datetime
-
-from django.db.models import QuerySet
+from typing import Any
 
 from annotation import sql
 from annotation.models import Anchor, Assignment, Comparison, Membership, Pool, Project
@@ -27,7 +26,29 @@ _OWN = f"""
     WHERE a.id = %s AND a.pool_id = %s AND a.state = 'open' AND a.quota > a.wins + a.in_flight
     AND a.attempt_limit > a.attempts AND (a.held_by_id IS NULL OR a.held_by_id = %s OR a.held_until <= %s)
 """  # noqa: S608 - names of ours
+# The member's own anchor, else the one most worked on; then, where no turn is left, any that has room.
+_BEGUN = f"""
+    SELECT coalesce(
+        (SELECT id FROM annotation_anchor WHERE id = %(own)s AND pool_id = %(pool)s
+            AND {anchors.ROOM} AND {anchors.OPEN_TO}),
+        (SELECT id FROM annotation_anchor WHERE pool_id = %(pool)s AND attempts > 0
+            AND {anchors.ROOM} AND {anchors.OPEN_TO} ORDER BY attempts DESC, id DESC LIMIT 1))
+"""  # noqa: S608 - names of ours
+_LEFT = f"""
+    SELECT coalesce(
+        (SELECT id FROM annotation_anchor WHERE pool_id = %(pool)s AND {anchors.ROOM} AND {anchors.OPEN_TO}
+            ORDER BY attempts DESC, id DESC LIMIT 1),
+        (SELECT id FROM annotation_anchor WHERE pool_id = %(pool)s AND {anchors.ROOM}
+            ORDER BY attempts DESC, id DESC LIMIT 1))
+"""  # noqa: S608 - names of ours
+_TURN = """
+    SELECT p.number, p.id, a.id, a.attempts, a.state
+    FROM annotation_preference p LEFT JOIN annotation_anchor a ON a.preference_id = p.id
+    WHERE p.project_id = %s AND p.split = %s AND p.excluded_at IS NULL AND p.number
+"""
 _ONCE = "ON CONFLICT (low_id, high_id) DO NOTHING"
+NOBODY = (None, None, None, None)
+Taken = tuple[Anchor, int]  # with the number of its preference
 
 
 def stay(*, pool: Pool, member: Membership, at: datetime) -> Assignment | None:
@@ -72,20 +93,22 @@ def draw(*, project: Project, pool: Pool, member: Membership, at: datetime) -> A
         _count(pool, member, anchors.hope_again(project, pool))
         draw_pairs.save(pool)
         raise OnceMore
-    anchor = _take_anchor(project, pool, member, at)
-    draw_pairs.save(pool)
-    if anchor is None:
-        return None
-    if lease := _paired(project, pool, anchor, member, at):
-        return lease
+    with sql.together():
+        taken = _take_anchor(project, pool, member, at)
+        draw_pairs.save(pool)
+        if taken is None:
+            return None
+        if lease := _paired(project, pool, taken, member, at):
+            return lease
     raise OnceMore
 
 
 def _paired(
-    project: Project, pool: Pool, anchor: Anchor, member: Membership, at: datetime
+    project: Project, pool: Pool, taken: Taken, member: Membership, at: datetime
 ) -> Assignment | None:
     """A comparison of the reserved anchor with its next partner, leased; None when no partner is left."""
-    while pair := _next_partner(project, pool, anchor):
+    anchor, number = taken
+    while pair := _next_partner(project, pool, anchor, number):
         if lease := _leased(pair, project=project, pool=pool, anchor=anchor, member=member, at=at):
             return lease
     _count(pool, member, anchors.give_up(anchor))
@@ -110,63 +133,62 @@ def _count(pool: Pool, member: Membership, changes: Changes) -> None:
     tallying.add(pool_id=pool.pk, annotator_id=member.user_id, changes=changes)
 
 
-def _take_anchor(project: Project, pool: Pool, member: Membership, at: datetime) -> Anchor | None:
+def _take_anchor(project: Project, pool: Pool, member: Membership, at: datetime) -> Taken | None:
     """The member's own anchor, else the one most worked on, else the next in turn.
 
     An anchor made early, because it won as a partner, waits for its turn: taking winners first would compare
     the strong with the strong when labelling stops early. Those whose turn passed come last, and after them
     those that are pinned to somebody else.
     """
-    with_room = Anchor.objects.filter(anchors.ROOM, pool=pool).order_by("-attempts", "-id")
-    free = with_room.filter(anchors.open_to(member, at))
-    if member.last_anchor_id and free.filter(pk=member.last_anchor_id).exists():
-        return _taken(member.last_anchor_id, pool, member, at)
-    begun = free.filter(attempts__gt=0)
     return (
-        _first(begun, pool, member, at)
+        _first(_BEGUN, pool, member, at)
         or _take_in_turn(project, pool, member, at)
-        or _first(free, pool, member, at)
-        or _first(with_room, pool, member, at)
+        or _first(_LEFT, pool, member, at)
     )
 
 
-def _first(rows: QuerySet[Anchor], pool: Pool, member: Membership, at: datetime) -> Anchor | None:
-    found = rows.values_list("pk", flat=True).first()
-    return _taken(found, pool, member, at) if found else None
+def _first(statement: str, pool: Pool, member: Membership, at: datetime) -> Taken | None:
+    wanted = {"pool": pool.pk, "own": member.last_anchor_id}
+    found = sql.first(statement, anchors.about(member, at) | wanted)
+    return _taken(found[0], pool, member, at) if found and found[0] else None
 
 
-def _taken(anchor_id: int, pool: Pool, member: Membership, at: datetime) -> Anchor:
+def _taken(anchor_id: int, pool: Pool, member: Membership, at: datetime) -> Taken:
     """Raises Again when its room went at this moment: having waited for it, its lock is held."""
-    anchor = anchors.take(anchor_id, pool.pk, member, at)
-    if anchor is None:
+    taken = anchors.take(anchor_id, pool.pk, member, at)
+    if taken is None:
         raise Again
-    return anchor
+    return taken
 
 
-def _take_in_turn(project: Project, pool: Pool, member: Membership, at: datetime) -> Anchor | None:
+def _take_in_turn(project: Project, pool: Pool, member: Membership, at: datetime) -> Taken | None:
     seed = draw_pairs.seed(project, pool, f"anchors/{pool.epoch}")
     for places in draw_pairs.batches(pool.counter, pool.epoch_size):
         numbers = [iterative.anchor_at(pool.epoch_size, seed, place) for place in places]
-        ids = draw_pairs.ids_of(pool, numbers)
-        known = {row.preference_id: row for row in Anchor.objects.filter(preference__in=ids.values())}
+        known = _in_turn(pool, numbers)
         for number in numbers:
             pool.counter += 1
-            if number not in ids or _had_turn(known.get(ids[number])):
-                continue
-            made = anchors.get_or_make(ids[number], project, pool.pk)
-            return _taken(made, pool, member, at)
+            preference, anchor, attempts, state = known.get(number, NOBODY)
+            if preference is None or attempts or state not in (None, Anchor.State.OPEN):
+                continue  # excluded, or it had its turn
+            if anchor is None:
+                return anchors.make_taken(preference, project, pool, member, at), number
+            return _taken(anchor, pool, member, at)
     return None
 
 
-def _had_turn(anchor: Anchor | None) -> bool:
-    return anchor is not None and (anchor.attempts > 0 or anchor.state != Anchor.State.OPEN)
+def _in_turn(pool: Pool, numbers: list[int]) -> dict[int, tuple[Any, ...]]:
+    """By the preference's number: its id, and its anchor's id, attempts and state as far as it has one."""
+    places = "= %s" if len(numbers) == 1 else f"IN ({', '.join(['%s'] * len(numbers))})"
+    found = sql.rows(f"{_TURN} {places}", [pool.project_id, pool.split, *numbers])
+    return {row[0]: row[1:] for row in found}
 
 
-def _next_partner(project: Project, pool: Pool, anchor: Anchor) -> draw_pairs.Pair | None:
+def _next_partner(project: Project, pool: Pool, anchor: Anchor, number: int) -> draw_pairs.Pair | None:
     """The pair of the anchor and its next partner; the anchor's cursor is written."""
-    pair, end = _partner(project, pool, anchor, anchor.preference.number)
-    Anchor.objects.filter(pk=anchor.pk).update(partner_pool_size=pool.epoch_size, partner_cursor=end)
+    pair, end = _partner(project, pool, anchor, number)
     anchor.partner_pool_size, anchor.partner_cursor = pool.epoch_size, end
+    _ANCHOR.update(anchor, "partner_pool_size", "partner_cursor")
     return pair
 
 

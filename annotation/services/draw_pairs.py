@@ -18,18 +18,18 @@ _NEW = """
     AND NOT EXISTS (SELECT 1 FROM annotation_comparison c WHERE c.low_id = p.id AND c.high_id = %s)
     AND NOT EXISTS (SELECT 1 FROM annotation_comparison c WHERE c.low_id = %s AND c.high_id = p.id)
 """
-COUNTERS = ["epoch", "epoch_size", "counter"]
+_POOL = sql.Table(Pool)
+_LOCKED = f"SELECT {_POOL.columns('p')} FROM annotation_pool p WHERE p.project_id = %s ORDER BY p.id"  # noqa: S608
 
 
-def locked(pools: Iterable[int]) -> list[Pool]:
-    """These pools, locked in the order of their ids: whoever moves a pool's stream on holds its lock."""
-    rows = Pool.objects.select_for_update(no_key=True).filter(pk__in=list(pools)).order_by("pk")
-    return list(rows)
+def locked(project_id: int) -> list[Pool]:
+    """A project's pools, locked by id: whoever moves a pool's stream on holds its lock."""
+    return [_POOL.made(row) for row in sql.rows(f"{_LOCKED} {sql.locking('p')}", [project_id])]
 
 
 def save(pool: Pool) -> None:
     """Write the counters of a locked pool. Its size is the imports' business."""
-    pool.save(update_fields=COUNTERS)
+    _POOL.update(pool, "epoch", "epoch_size", "counter")
 
 
 def open_epoch(pool: Pool) -> bool:

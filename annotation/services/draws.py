@@ -9,7 +9,8 @@ from annotation import sampling, sql
 from annotation.models import Assignment, Membership, Pool, Project, Split
 from annotation.services import draw_anchored, draw_pairs, draw_random, waiting
 
-_POOL = sql.Table(Pool)
+_POOL, _PROJECT = sql.Table(Pool), sql.Table(Project, without=["guidelines"])
+_NOW = f"SELECT {_PROJECT.columns()} FROM annotation_project WHERE id = %s"  # noqa: S608 - names of ours
 _DRAWN = f"""
     SELECT {_POOL.columns("p")}, coalesce((
         SELECT sum(t.drawn) FROM annotation_tally t WHERE t.pool_id = p.id), 0)
@@ -47,11 +48,11 @@ def _stay(pool: Pool, member: Membership, at: datetime) -> Assignment | None:
 
 def _draw_locked(seen: Mapping[Pool, int], member: Membership, at: datetime) -> Assignment | None:
     """Whose turn it is goes by the counts before the lock: what others drew meanwhile evens out."""
-    pools = {pool: seen[pool] for pool in draw_pairs.locked(pool.pk for pool in seen)}
+    pools = {pool: seen[pool] for pool in draw_pairs.locked(member.project_id)}
     if lease := waiting.claim_next(member=member, at=at):  # drawn while this one waited for the lock
         return lease
     # Read after the lock: settings can change until the first draw.
-    project = Project.objects.get(pk=member.project_id)
+    project = _project(member)
     for pool in in_turn(pools):
         if _is_anchored(pool, member):
             lease = draw_anchored.draw(project=project, pool=pool, member=member, at=at)
@@ -60,6 +61,12 @@ def _draw_locked(seen: Mapping[Pool, int], member: Membership, at: datetime) -> 
         if lease:
             return lease
     return None
+
+
+def _project(member: Membership) -> Project:
+    found = sql.first(_NOW, [member.project_id])
+    assert found  # noqa: S101 - for the type checker
+    return _PROJECT.made(found)
 
 
 def _random(project: Project, pool: Pool, member: Membership, at: datetime) -> Assignment | None:

@@ -74,7 +74,6 @@ def arguments(tmp_path: Path) -> dict[str, Any]:
     }
 
 
-@pytest.mark.database
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("method", METHODS)
 def test_what_the_client_asks_is_in_the_schema(live_server: Any, tmp_path: Path, method: str) -> None:
