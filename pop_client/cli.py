@@ -24,7 +24,7 @@ app.add_typer(cli_runs.app, name="runs")
 
 
 def main() -> None:
-    """Exit 1 when the server refuses or a file fails, 2 for wrong arguments, 3 without answer, 130: Ctrl-C."""
+    """Exit 1 when the server refuses or a file fails, 2 for wrong arguments, 3 without one, 130: Ctrl-C."""
     try:
         app()
     except (ApiError, WrongHash, ValidationError, OSError) as error:  # OSError: of a file here

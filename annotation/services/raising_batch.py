@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from datetime import datetime
 
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from annotation.models import Anchor, Comparison, Project
 from annotation.services import anchors, leases, resolving, tallying
@@ -35,6 +35,14 @@ def misjudged(project: Project) -> Q:
     winners = Q(state=State.RESOLVED, adjudicated=False, outcome__in=WON)
     low, high = Q(confidence__lt=project.dispute_below), Q(confidence__gte=project.dispute_below)
     return winners & (low & Q(disputed=False) | high & Q(disputed=True))
+
+
+def in_hand() -> Q:
+    """Comparisons that want one more label, which somebody holds: it may be decided by the old threshold now.
+
+    Whoever answers read the threshold with the comparison's lock: locked here, it is judged after them.
+    """
+    return Q(state=State.OPEN, needed__gt=1, free_slots=0, label_count=F("needed") - 1)
 
 
 def run(*, project: Project, after: int, by_id: int, at: datetime) -> tuple[int, int]:
@@ -64,13 +72,15 @@ def _todo(project: Project) -> QuerySet[Comparison]:
         anchor__isnull=False,
     )
     rows = Comparison.objects.select_for_update(no_key=True, of=("self",)).select_related("anchor")
-    return rows.filter(outdated(project) | surplus | misjudged(project), pool__project=project)
+    return rows.filter(outdated(project) | surplus | misjudged(project) | in_hand(), pool__project=project)
 
 
 def _raise(
     comparison: Comparison, project: Project, winners: dict[int, Anchor], position: int
 ) -> dict[str, int]:
     changes: dict[str, int] = {}
+    if comparison.state == State.OPEN and comparison.needed >= project.labels_per_comparison:
+        return changes  # it was in hand, and is undecided still
     if comparison.state == State.RESOLVED and (
         comparison.adjudicated or comparison.needed >= project.labels_per_comparison or not comparison.needed
     ):

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from django.db import connection, transaction
 
 from annotation.errors import Invalid
 from annotation.models import Analysis, Comparison, Project
 from annotation.selectors import raising as raises
-from annotation.services import adjudication, projects, raising
+from annotation.services import adjudication, assignments, projects, raising
 from tests.annotation import invariants
 from tests.annotation.disputes import settings, vote
+from tests.annotation.playing import answer
 from tests.cast import NOW, Cast
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db]
@@ -77,3 +82,50 @@ def test_a_threshold_that_is_no_share_is_refused(cast: Cast, share: float) -> No
     with pytest.raises(Invalid) as refused:
         projects.update(project=cast.project, by=cast.admin, at=LATER, dispute_below=share)
     assert "dispute_below" in refused.value.fields
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_what_is_being_decided_while_the_threshold_changes_is_judged_by_the_new_one(cast: Cast) -> None:
+    """Who waits for the comparison goes on with the project as it was before the wait."""
+    project = settings(cast, 2, strategy="random", labels_per_comparison=3)
+    for person in (cast.ann_one, cast.ann_two):
+        vote(project, person, "low")
+    held = assignments.next_for(project=project, by=cast.owner, at=NOW)
+    assert held
+    verdict = "second" if held.low_first else "first"
+    with ThreadPoolExecutor(3) as threads:
+        with transaction.atomic():
+            Comparison.objects.select_for_update(no_key=True).get()
+            last = threads.submit(apart, answer, held, verdict=verdict)
+            while waiters() < 1 and not last.done():
+                continue
+            threads.submit(apart, projects.update, **_changed(cast, 1.0)).result()
+            judged = threads.submit(apart, raising.run, project.pk)
+            while waiters() < 2 and not judged.done():
+                continue
+        last.result()
+        judged.result()
+    assert Comparison.objects.get().disputed
+
+
+def _changed(cast: Cast, share: float) -> dict[str, Any]:
+    return {"project": cast.project, "by": cast.admin, "at": LATER, "dispute_below": share}
+
+
+def apart(deed: Callable[..., object], *args: object, **named: object) -> None:
+    try:
+        deed(*args, **named)
+    finally:
+        connection.close()
+
+
+def waiters() -> int:
+    """Connections to this database that wait for a lock."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(DISTINCT w.pid) FROM pg_locks w JOIN pg_locks h ON h.pid = w.pid "
+            "JOIN pg_database d ON d.oid = h.database "
+            "WHERE NOT w.granted AND d.datname = current_database()"
+        )
+        return int(cursor.fetchone()[0])
