@@ -39,13 +39,13 @@ class SettingsForm(forms.Form):
         min_value=1,
         max_value=20,
         initial=3,
-        help_text="Iterative only: an anchor is given up after k times this many comparisons.",
+        help_text="With anchors: one is given up after k times this many comparisons.",
     )
     reuse = forms.BooleanField(
         label="Reuse wins of partners",
         required=False,
         initial=True,
-        help_text="Iterative only: a partner that wins fills its own quota too: a third fewer labels.",
+        help_text="With anchors: a partner that wins fills its own quota too: a third fewer labels.",
     )
     labels_per_comparison = forms.IntegerField(
         label="Labels per comparison",
