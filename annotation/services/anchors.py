@@ -47,8 +47,12 @@ _TAKE = f"""
 
 def get_or_make(preference_id: int, project: Project, pool_id: int) -> int:
     """The id of the preference's anchor, which is made when it has none."""
-    if known := sql.first(_OF_PREFERENCE, [preference_id]):
-        return int(known[0])
+    known = sql.first(_OF_PREFERENCE, [preference_id])
+    return int(known[0]) if known else make(preference_id, project, pool_id)
+
+
+def make(preference_id: int, project: Project, pool_id: int) -> int:
+    """The id of a new anchor for a preference that had none a moment ago."""
     k, limit = _wanted(project)
     made = Anchor(preference_id=preference_id, pool_id=pool_id, quota=k, attempt_limit=limit)
     if _ANCHOR.insert(made, unless=_ONCE):

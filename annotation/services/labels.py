@@ -100,11 +100,11 @@ def _submit(assignment_id: int, answer: Answer, by: User, at: datetime) -> Label
     comparison.label_count += 1
     label = writing.label(assignment=assignment, answer=answer, at=at)
     changes: anchors.Changes = {}
-    if comparison.label_count == comparison.needed:
-        votes = _votes(comparison, label)
-        changes = resolving.resolve(comparison=comparison, votes=votes, project=assignment.project, at=at)
-    strengths_online.learn(comparison=comparison, label=label, project=assignment.project)
     with sql.together():
+        if comparison.label_count == comparison.needed:
+            votes = _votes(comparison, label)
+            changes = resolving.resolve(comparison=comparison, votes=votes, project=assignment.project, at=at)
+        strengths_online.learn(comparison=comparison, label=label, project=assignment.project)
         writing.tell(label, at)
         _ASSIGNMENT.update(assignment, "state")
         _save(comparison)

@@ -100,7 +100,7 @@ def _fill_quotas(comparison: Comparison, project: Project) -> Changes:
     if winner and winning != own and not project.reuse:
         winning = None
     elif winner and winning is None:
-        winning = anchors.get_or_make(winner, project, comparison.pool_id)
+        winning = anchors.make(winner, project, comparison.pool_id)
     held = anchors.hold([own, winning])
     if comparison.holds_slot:
         held[own].in_flight -= 1
