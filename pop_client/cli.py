@@ -68,6 +68,7 @@ def import_(  # noqa: PLR0917 - arguments of a command line
     project: str,
     file: Annotated[Path | None, typer.Argument(exists=True, dir_okay=False)] = None,
     hub: Annotated[str, typer.Option(help="Instead of a file: `org/name` on the Hugging Face Hub.")] = "",
+    config: Annotated[str, typer.Option(help="Of the data set on the Hub, where it has several.")] = "",
     split: Annotated[str, typer.Option(help="Of the data set on the Hub.")] = "train",
     limit: Annotated[int | None, typer.Option(min=1, help="Rows to take from the Hub.")] = None,
     wait: bool = True,
@@ -77,7 +78,7 @@ def import_(  # noqa: PLR0917 - arguments of a command line
     if (file is None) == (not hub):
         raise typer.BadParameter("Give a file, or --hub with the name of a data set.")
     with client() as pop:
-        job = pop.import_file(project, file) if file else pop.import_hub(project, hub, "", split, limit)
+        job = pop.import_file(project, file) if file else pop.import_hub(project, hub, config, split, limit)
         again, cancel = partial(pop.get_import, job.id), partial(pop.cancel_import, job.id)
         finish(job, wait=wait, again=again, cancel=cancel, as_json=as_json)
 

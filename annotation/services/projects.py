@@ -20,6 +20,7 @@ from annotation.services import audit, raising
 from annotation.services.transactions import exact
 
 CHECKS = ("gold_percent", "retest_percent", "practice_size")
+BRIEF = 200  # characters of a long text in the trail
 ALWAYS = frozenset({"name", "guidelines", "question", "lease_minutes", "dispute_below", *CHECKS})
 MOST_CHECKED = 50  # percent of what is handed out: the rest is work
 BEFORE_DRAWING = frozenset({"strategy", "k", "attempt_cap", "reuse", "labels_per_comparison", "seed"})
@@ -105,7 +106,8 @@ def _update(project: Project, changes: dict[str, Any], by: User, at: datetime) -
     if changed and fresh.state == Project.State.ARCHIVED:
         raise Conflict("archived", "This project is archived: reopen it before changing its settings.")
     raised = changed.keys() & raising.RAISABLE if any(pool.counter for pool in pools) else set()
-    old = {name: getattr(fresh, name) for name in raised}
+    before = {name: getattr(fresh, name) for name in changed}
+    old = {name: before[name] for name in raised}
     raising.check(old, {name: changed[name] for name in raised})
     _check_still_free(fresh, pools, changed.keys() - raised)
     for name, value in changed.items():
@@ -119,13 +121,18 @@ def _update(project: Project, changes: dict[str, Any], by: User, at: datetime) -
             verb="project.changed",
             project=fresh,
             target=fresh.slug,
-            details={"fields": sorted(changed)},
+            details={name: [_brief(before[name]), _brief(changed[name])] for name in sorted(changed)},
         )
     if raised:
         raising.begin(project=fresh, old=old, new={name: changed[name] for name in raised}, by=by, at=at)
     elif "dispute_below" in changed:
         raising.bring_in_line(project=fresh, by=by, at=at)
     return fresh
+
+
+def _brief(value: Any) -> Any:
+    """A setting as the trail keeps it: guidelines may be pages long."""
+    return f"{value[:BRIEF]}…" if isinstance(value, str) and len(value) > BRIEF else value
 
 
 def pause(*, project: Project, by: User, at: datetime) -> Project:

@@ -132,13 +132,15 @@ def test_details_in_the_audit_are_words(owner_client: Client, cast: Cast) -> Non
 
 
 def test_settings_are_saved_and_audited(owner_client: Client, cast: Cast) -> None:
+    named = cast.project.name
     answer = owner_client.post(
         reverse("project-settings", args=[cast.project.slug]), TYPED | {"name": "Renamed"}
     )
     assert answer.status_code == 302
     cast.project.refresh_from_db()
     assert (cast.project.name, cast.project.k) == ("Renamed", 3)
-    assert AuditEntry.objects.filter(verb="project.changed").exists()
+    told = AuditEntry.objects.get(verb="project.changed").details
+    assert told["name"] == [named, "Renamed"]
 
 
 def test_what_labels_stand_on_is_shown_and_not_changed(owner_client: Client, desk: Desk) -> None:

@@ -23,6 +23,7 @@ from annotation.api.serializers.labels import (
 from annotation.models import Label
 from annotation.selectors import datasets, history, label_export
 from annotation.services import history as deeds
+from annotation.services import label_files
 
 
 class NewestFirst(CursorPages):
@@ -65,13 +66,16 @@ class LabelExportViewSet(ApiViewSet):
     def retrieve(self, request: Request, project: str) -> HttpResponseBase:
         """Every answer that counts now, oldest first, as a stream; annotators are pseudonyms by default.
 
-        `stronger_id` is the content hash of the preference that was called stronger. Managers only.
+        `stronger_id` is the content hash of the preference that was called stronger. Managers only; an export
+        with names is in the audit log.
         """
         found, asked = self.project(), self.asked(LabelExportQuerySerializer)
         kind = asked["format"]
         return download(
             request,
-            label_export.of_project(self.by, found, kind=kind, pseudonymise=asked["pseudonymise"]),
+            label_files.take(
+                project=found, by=self.by, at=self.at, kind=kind, pseudonymise=asked["pseudonymise"]
+            ),
             filename=f"{found.slug}-labels.{kind}",
             content_type=label_export.FORMATS[kind],
         )

@@ -11,7 +11,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from annotation.models import Label
+from annotation.models import AuditEntry, Label
 from tests.annotation.playing import label_everything
 from tests.callers import signed_in
 from tests.cast import Cast, add_preferences
@@ -57,6 +57,14 @@ def test_names_are_pseudonyms_that_stay_the_same(labelled: Cast) -> None:
     named = [json.loads(line)["annotator"] for line in exported(labelled, pseudonymise=0).splitlines()]
     hidden = [json.loads(line)["annotator"] for line in text.splitlines()]
     assert len(set(zip(named, hidden, strict=True))) == len(set(named)) == len(set(hidden)) == 2
+
+
+def test_only_names_that_leave_the_server_are_in_the_trail(labelled: Cast) -> None:
+    exported(labelled)
+    assert not AuditEntry.objects.filter(verb__startswith="labels.").exists()
+    exported(labelled, pseudonymise=0, format="csv")
+    entry = AuditEntry.objects.get(verb="labels.exported_with_names")
+    assert (entry.actor, entry.details) == (labelled.admin, {"format": "csv"})
 
 
 def test_another_project_or_secret_gives_other_pseudonyms(labelled: Cast, settings: Any) -> None:
