@@ -91,7 +91,7 @@ def _kept(held: list[int], member: Membership, at: datetime) -> Assignment | Non
 def _locked_member(project: Project, by: User, at: datetime) -> Membership:
     """The person's membership, locked: two tabs of one person cannot both take a last lease.
 
-    The project comes along as it was when this began to wait: it may have been paused since the caller looked.
+    The project comes along as it was when this began to wait: it may have been paused since the request came.
     """
     found = sql.first(f"{_MEMBER} {sql.locking('m')}", [project.pk, by.pk]) if by.is_active else None
     if found is None and by.is_superuser and by.is_active:

@@ -14,13 +14,7 @@ def take(*, project: Project, by: User, at: datetime, kind: str, pseudonymise: b
     """The answers as lines, see `label_export.of_project`. Managers only."""
     lines = label_export.of_project(by, project, kind=kind, pseudonymise=pseudonymise)
     if not pseudonymise:
-        named: dict[str, object] = {"format": kind}
-        audit.record(
-            by=by,
-            at=at,
-            verb="labels.exported_with_names",
-            project=project,
-            target=project.slug,
-            details=named,
-        )
+        details: dict[str, object] = {"format": kind}
+        verb = "labels.exported_with_names"
+        audit.record(by=by, at=at, verb=verb, project=project, target=project.slug, details=details)
     return lines
