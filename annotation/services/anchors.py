@@ -25,8 +25,13 @@ UNFILLED = Q(quota__gt=F("wins") + F("in_flight"))
 _ANCHOR = sql.Table(Anchor)
 _READ = f"SELECT {_ANCHOR.columns('a')} FROM annotation_anchor a"  # noqa: S608 - names of ours
 _ONCE = "ON CONFLICT (preference_id) DO NOTHING"
-_OF_PREFERENCES = "SELECT preference_id, id FROM annotation_anchor WHERE preference_id IN (%s, %s)"
 _OF_PREFERENCE = "SELECT id FROM annotation_anchor WHERE preference_id = %s"
+_MAKE = f"""
+    INSERT INTO annotation_anchor (pool_id, preference_id, quota, attempt_limit, state, wins, in_flight,
+        attempts, partner_pool_size, partner_cursor)
+    SELECT %s, %s, p.k, p.k * p.attempt_cap, 'open', 0, 0, 0, 0, 0
+    FROM annotation_project p WHERE p.id = %s {{share}} {_ONCE} RETURNING {_ANCHOR.columns()}
+"""  # noqa: S608 - names of ours
 _SETTINGS = "SELECT k, attempt_cap FROM annotation_project WHERE id = %s"
 ROOM = "state = 'open' AND quota > wins + in_flight AND attempt_limit > attempts"
 OPEN_TO = "(held_by_id IS NULL OR held_by_id = %(person)s OR held_until <= %(at)s)"  # pinned to nobody else
@@ -48,16 +53,21 @@ _TAKE = f"""
 def get_or_make(preference_id: int, project: Project, pool_id: int) -> int:
     """The id of the preference's anchor, which is made when it has none."""
     known = sql.first(_OF_PREFERENCE, [preference_id])
-    return int(known[0]) if known else make(preference_id, project, pool_id)
+    return int(known[0]) if known else make(preference_id, project, pool_id).pk
 
 
-def make(preference_id: int, project: Project, pool_id: int) -> int:
-    """The id of a new anchor for a preference that had none a moment ago."""
-    k, limit = _wanted(project)
-    made = Anchor(preference_id=preference_id, pool_id=pool_id, quota=k, attempt_limit=limit)
-    if _ANCHOR.insert(made, unless=_ONCE):
-        return made.pk
-    return get_or_make(preference_id, project, pool_id)  # somebody else made it at this moment
+def make(preference_id: int, project: Project, pool_id: int) -> Anchor:
+    """A new anchor for a preference that had none a moment ago.
+
+    k and the attempt cap are those of now: a raise waits for anchors made under the old ones.
+
+    Raises:
+        Again: somebody made it at this moment. Their id may be lower than that of an anchor held already.
+    """
+    made = sql.first(_MAKE.format(share=_share()), [pool_id, preference_id, project.pk])
+    if made is None:
+        raise Again
+    return _ANCHOR.made(made)
 
 
 def make_taken(preference_id: int, project: Project, pool: Pool, member: Membership, at: datetime) -> Anchor:
@@ -102,17 +112,16 @@ def locked(ids: Iterable[int | None]) -> None:
     list(rows.values_list("pk", flat=True))
 
 
-def of_preferences(one: int, other: int) -> dict[int, int]:
-    """The ids of the anchors of these preferences, as far as they have one."""
-    return dict(sql.rows(_OF_PREFERENCES, [one, other]))
+def hold(preferences: Iterable[int]) -> dict[int, Anchor]:
+    """The anchors of these preferences, locked by id and read as they are now, by preference.
 
-
-def hold(ids: Iterable[int | None]) -> dict[int, Anchor]:
-    """These anchors, locked in the order of their ids and read as they are now. `put` writes them."""
-    wanted = sorted({pk for pk in ids if pk is not None})
+    `put` writes them.
+    """
+    wanted = list(preferences)
     places = ", ".join(["%s"] * len(wanted))
-    found = sql.rows(f"{_READ} WHERE a.id IN ({places}) ORDER BY a.id {sql.locking('a')}", wanted)
-    return {row[0]: _ANCHOR.made(row) for row in found}
+    found = sql.rows(f"{_READ} WHERE a.preference_id IN ({places}) ORDER BY a.id {sql.locking('a')}", wanted)
+    made = (_ANCHOR.made(row) for row in found)
+    return {anchor.preference_id: anchor for anchor in made}
 
 
 def has_place(anchor: Anchor) -> bool:

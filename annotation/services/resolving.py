@@ -93,22 +93,22 @@ def _counter(outcome: str) -> str:
 
 def _fill_quotas(comparison: Comparison, project: Project) -> Changes:
     """Free the anchor's slot and count the win for whoever won: the anchor, or with reuse its partner."""
-    assert comparison.anchor_id is not None  # noqa: S101 - for the type checker
-    own, winner = comparison.anchor_id, _winner(comparison)
-    known = anchors.of_preferences(comparison.low_id, comparison.high_id)
-    winning = known.get(winner) if winner else None
-    if winner and winning != own and not project.reuse:
-        winning = None
-    elif winner and winning is None:
-        winning = anchors.make(winner, project, comparison.pool_id)
-    held = anchors.hold([own, winning])
+    winner = _winner(comparison)
+    held = anchors.hold([comparison.low_id, comparison.high_id])
+    if winner and winner not in held and project.reuse:
+        held[winner] = anchors.make(winner, project, comparison.pool_id)
+    own = next(one for one in held.values() if one.pk == comparison.anchor_id)
+    changed = {own.pk: own}
     if comparison.holds_slot:
-        held[own].in_flight -= 1
+        own.in_flight -= 1
         comparison.holds_slot = False
-    if winning and anchors.has_place(held[winning]):
-        held[winning].wins += 1
-        comparison.credited_id = winning
-    return anchors.put(held.values())
+    winning = held.get(winner) if winner else None
+    if winning and (winning is own or project.reuse):
+        changed[winning.pk] = winning
+        if anchors.has_place(winning):
+            winning.wins += 1
+            comparison.credited_id = winning.pk
+    return anchors.put(changed.values())
 
 
 def _empty_quotas(comparison: Comparison) -> Changes:

@@ -116,7 +116,7 @@ def test_a_retest_stops_counting_when_the_first_answer_is_taken_back(cast: Cast)
 
 
 def test_what_was_retested_and_taken_back_can_be_answered_by_the_same_person(cast: Cast) -> None:
-    project = project_with(cast, size=14, retest_percent=30)
+    project = project_with(cast, size=30, retest_percent=50)
     lease = next_of_kind(project, cast.ann_one, Kind.RETEST)
     answer(lease)
     history.undo(label_id=_before(lease).pk, by=cast.ann_one, at=NOW)
