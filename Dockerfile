@@ -36,7 +36,7 @@ RUN POP_VAR_DIR=/tmp/build python manage.py collectstatic --noinput -v0 && rm -r
 USER pop
 VOLUME /data
 EXPOSE 8000
-CMD ["gunicorn", "config.wsgi", "--bind", "0.0.0.0:8000", "--workers", "2", "--threads", "8", "--no-control-socket"]
+CMD ["gunicorn", "config.wsgi", "--bind", "0.0.0.0:8000", "--workers", "4", "--threads", "4", "--no-control-socket"]
 
 FROM program AS cuda
 COPY --from=cuda-dependencies /venv /venv
