@@ -127,8 +127,7 @@ if USING_SQLITE:
 else:
     DATABASES["default"]["CONN_MAX_AGE"] = 0
     postgres: dict[str, object] = {"pool": {"min_size": 1, "max_size": env.whole("POP_DB_POOL_SIZE", 8)}}
-    if env.flag("POP_DB_PREPARE", True):  # planning was half of what a label cost the server
-        postgres |= {"server_side_binding": True, "prepare_threshold": 3}
+    postgres["server_side_binding"] = env.flag("POP_DB_PREPARE", True)  # config/wsgi.py prepares statements
     DATABASES["default"]["OPTIONS"] = postgres
 
 # --- who may come in ------------------------------------------------------------------------------
