@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.contracts import tree
 
 READERS = {"text", "whole", "flag", "words", "path", "database"}
@@ -81,3 +83,23 @@ def test_a_new_data_folder_is_closed_to_other_accounts_of_the_machine(tmp_path: 
         os.umask(old)
     assert folder.stat().st_mode & 0o077 == 0
     assert (folder / "secret_key").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(("given", "after"), [({}, "3"), ({"POP_DB_PREPARE": "off"}, "None")])
+def test_only_the_web_process_prepares_statements(given: dict[str, str], after: str, tmp_path: Path) -> None:
+    """Whoever imports begins with empty tables, and would go on by the plans made for them."""
+    options = "connections.settings['default']['OPTIONS']"
+    look = f"from django.db import connections; print({options}.get('prepare_threshold'))"
+    url = {"DATABASE_URL": "postgres://nobody@127.0.0.1:1/none", "POP_VAR_DIR": str(tmp_path)}
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", f"{begin}; {look}"],
+            cwd=tree.ROOT,
+            env={**os.environ, **url, **given, "DJANGO_SETTINGS_MODULE": "config.settings"},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+        for begin in ("import config.wsgi", "import django; django.setup()")
+    ]
+    assert said == [after, "None"]
