@@ -84,7 +84,8 @@ def write(statement: str, values: Sequence[Any], otherwise: Callable[[], object]
 def _send(last: str, values: Sequence[Any]) -> Row | None:
     """Run the waiting writes with a last statement that gives something back: its first row.
 
-    `last` ends where more columns may follow: in them each write says how many rows it changed.
+    `last` ends where more columns may follow: in them each write says how many rows it changed. An insert
+    that met its like says nothing: whoever gave a write an `otherwise` begins afresh then.
     """
     writes = _waiting.writes or []
     bare = last == "SELECT "

@@ -32,7 +32,7 @@ _MAKE = f"""
     SELECT %s, %s, p.k, p.k * p.attempt_cap, 'open', 0, 0, 0, 0, 0
     FROM annotation_project p WHERE p.id = %s {{share}} {_ONCE} RETURNING {_ANCHOR.columns()}
 """  # noqa: S608 - names of ours
-_SETTINGS = "SELECT k, attempt_cap FROM annotation_project WHERE id = %s"
+_SETTINGS = "SELECT k * attempt_cap FROM annotation_project WHERE id = %s"
 ROOM = "state = 'open' AND quota > wins + in_flight AND attempt_limit > attempts"
 OPEN_TO = "(held_by_id IS NULL OR held_by_id = %(person)s OR held_until <= %(at)s)"  # pinned to nobody else
 _TAKEN = """
@@ -93,12 +93,11 @@ def make_taken(preference_id: int, project: Project, pool: Pool, member: Members
     return made
 
 
-def _wanted(project: Project) -> tuple[int, int]:
-    """k and the attempt limit as they are now: a raise waits for anchors made under the old ones."""
+def _limit(project: Project) -> int:
+    """The attempt limit as it is now: a raise waits for anchors given hope under the old one."""
     found = sql.first(f"{_SETTINGS} {_share()}", [project.pk])
     assert found  # noqa: S101 - for the type checker
-    k, attempt_cap = found
-    return k, k * attempt_cap
+    return int(found[0])
 
 
 def _share() -> str:
@@ -183,7 +182,7 @@ def give_up(anchor: Anchor) -> Changes:
 
 def hope_again(project: Project, pool: Pool) -> Changes:
     """The pool has grown: anchors that had run out of partners have new ones."""
-    _, limit = _wanted(project)
+    limit = _limit(project)
     stuck = Anchor.objects.filter(pool=pool, attempt_limit__lt=limit, wins__lt=F("quota"))
     stuck = stuck.filter(preference__excluded_at=None)
     ids = list(stuck.select_for_update(no_key=True, of=("self",)).order_by("pk").values_list("pk", flat=True))
