@@ -10,14 +10,15 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from math import isfinite
 from pathlib import Path
 from typing import Any, TypedDict
 
 import orjson
 import pyarrow as pa
+import pyarrow.json as pj
 import pyarrow.parquet as pq
 
-from annotation.exports import arrow
 from annotation.exports.arrow import MESSAGES
 
 VERSION = 1
@@ -75,7 +76,7 @@ def write(
     """
     writer = _Writer(progress)
     kept = writer.table(folder / PREFERENCES, PREFERENCE_SCHEMA, preferences, preference_line)
-    paired = writer.table(folder / ROWS, ROW_SCHEMA, rows)
+    paired = writer.table(folder / ROWS, ROW_SCHEMA, rows, row_line)
     counts = Counts(
         preferences=sum(kept.values()),
         rows=sum(paired.values()),
@@ -88,14 +89,13 @@ def write(
     return manifest
 
 
-_number = json.JSONEncoder(allow_nan=False).encode
 _canonical = json.JSONEncoder(
     ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False
 ).encode
 
 
 def json_line(item: Mapping[str, Any]) -> bytes:
-    """One item as the hash sees it."""
+    """One item as the hash sees it: the definition."""
     return _canonical(item).encode() + b"\n"
 
 
@@ -108,15 +108,35 @@ def preference_line(item: Mapping[str, Any]) -> bytes:
             _texts(item["id"]),
             _texts(item["prompt"]),
             _texts(item["rejected"]),
-            _number(item["score_chosen"]).encode(),
-            _number(item["score_rejected"]).encode(),
+            _number(item["score_chosen"]),
+            _number(item["score_rejected"]),
             _texts(item["split"]),
         )
     )
 
 
+def row_line(item: Mapping[str, Any]) -> bytes:
+    """`json_line` of a row, faster."""
+    return b'{"confidence":%b,"provenance":%b,"split":%b,"strong_id":%b,"weak_id":%b}\n' % (
+        _number(item["confidence"]),
+        _texts(item["provenance"]),
+        _texts(item["split"]),
+        _texts(item["strong_id"]),
+        _texts(item["weak_id"]),
+    )
+
+
 def _texts(value: object) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+
+
+def _number(value: float | None) -> bytes:
+    """As json writes it: the shortest text that reads as the same number."""
+    if value is None:
+        return b"null"
+    if not isfinite(value):
+        raise ValueError(f"{value} is not a number that JSON knows")
+    return repr(value).encode()
 
 
 def batches(items: Iterable[Mapping[str, Any]], size: int = BATCH) -> Iterator[list[Mapping[str, Any]]]:
@@ -131,7 +151,7 @@ def batches(items: Iterable[Mapping[str, Any]], size: int = BATCH) -> Iterator[l
 
 
 class _Writer:
-    """Hashes while it writes, so that every item is touched once; a thread compresses the batch before."""
+    """Hashes while it writes; a thread makes Parquet of the lines before, which costs this one no time."""
 
     def __init__(self, progress: Callable[[int], None]) -> None:
         self.hash = hashlib.sha256()
@@ -143,7 +163,7 @@ class _Writer:
         file: Path,
         schema: Any,
         items: Iterable[Mapping[str, Any]],
-        line: Callable[[Mapping[str, Any]], bytes] = json_line,
+        line: Callable[[Mapping[str, Any]], bytes],
     ) -> dict[str, int]:
         """Write one table; how many items each split has."""
         splits: dict[str, int] = {}
@@ -155,15 +175,29 @@ class _Writer:
         ):
             before: Future[None] | None = None
             for batch in batches(items):
-                self.hash.update(b"".join(map(line, batch)))
+                lines = b"".join(map(line, batch))
+                self.hash.update(lines)
                 for item in batch:
                     splits[item["split"]] = splits.get(item["split"], 0) + 1
-                rows = arrow.table(batch, schema)
                 if before:
                     before.result()
-                before = thread.submit(writer.write_table, rows, row_group_size=BATCH)
+                before = thread.submit(_write, writer, lines, schema)
                 self.done += len(batch)
                 self.progress(self.done)
             if before:
                 before.result()
         return splits
+
+
+def _write(writer: Any, lines: bytes, schema: Any) -> None:
+    """The lines that were hashed, as one row group."""
+    writer.write_table(table_of(lines, schema), row_group_size=BATCH)
+
+
+def table_of(lines: bytes, schema: Any) -> Any:
+    """JSON lines as an Arrow table of exactly this schema."""
+    return pj.read_json(
+        pa.BufferReader(lines),
+        pj.ReadOptions(use_threads=False, block_size=len(lines) + 1),  # a line never crosses a block's end
+        pj.ParseOptions(explicit_schema=schema, newlines_in_values=False, unexpected_field_behavior="error"),
+    )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import mmap
 import os
 import struct
 import tempfile
-from bisect import bisect_left
+from array import array
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -20,6 +20,7 @@ from annotation.exports.canonical import PREFERENCES, ROWS
 
 READ = 500  # rows held at once
 ID = 32  # bytes
+STRIDE = 64  # entries of the index that are read for one preference
 _ENTRY = struct.Struct(f"!{ID}sQQ")  # id, start, length
 TEXTS = ("prompt", "chosen", "rejected")
 
@@ -81,15 +82,17 @@ def first_rows(source: Source, count: int) -> list[dict[str, Any]]:
 
 
 class _Texts:
-    """Preference texts by id, both in temporary files: memory holds nothing that grows with the dataset.
+    """Preference texts by id, both in temporary files: memory holds eight bytes for `STRIDE` preferences.
 
     `index` has an entry of fixed width for each preference: its id, where its texts begin, how long they are.
-    Ids come sorted, so an entry is found by bisection in the mapped file.
+    Ids come sorted, so `marks`, the beginnings of every `STRIDE`th, tell which entries to read. (A mapped
+    index would do without, but its pages count as this process's memory.)
     """
 
     def __init__(self, source: Source) -> None:
         self.source = source
         self.open = ExitStack()
+        self.marks = array("Q")
         self.file, self.index = (
             self.open.enter_context(tempfile.TemporaryFile(dir=source.scratch))  # noqa: SIM115 - an ExitStack
             for _ in range(2)
@@ -108,29 +111,37 @@ class _Texts:
         for batch in _batches(self.source, PREFERENCES, ["id", *TEXTS]):
             for item in batch.to_pylist():
                 texts = orjson.dumps([item[name] for name in TEXTS])
+                own = bytes.fromhex(item["id"])
+                if count % STRIDE == 0:
+                    self.marks.append(_mark(own))
                 self.file.write(texts)
-                self.index.write(_ENTRY.pack(bytes.fromhex(item["id"]), start, len(texts)))
+                self.index.write(_ENTRY.pack(own, start, len(texts)))
                 start += len(texts)
                 count += 1
         self.file.flush()
         self.index.flush()
-        self.entries: mmap.mmap | bytes = b""
-        if count:
-            self.entries = mmap.mmap(self.index.fileno(), 0, access=mmap.ACCESS_READ)
-            self.open.callback(self.entries.close)
-        self.count = count
 
     def __exit__(self, *_: object) -> None:
         self.open.close()
 
-    def _id(self, number: int) -> bytes:
-        return self.entries[number * _ENTRY.size : number * _ENTRY.size + ID]
-
     def __getitem__(self, preference_id: str) -> dict[str, Any]:
-        wanted = bytes.fromhex(preference_id)
-        at = bisect_left(range(self.count), wanted, key=self._id)
-        if at == self.count or self._id(at) != wanted:
-            raise KeyError(preference_id)
-        _, start, length = _ENTRY.unpack_from(self.entries, at * _ENTRY.size)
+        start, length = self._place(bytes.fromhex(preference_id))
         texts = orjson.loads(os.pread(self.file.fileno(), length, start))
         return dict(zip(TEXTS, texts, strict=True))
+
+    def _place(self, wanted: bytes) -> tuple[int, int]:
+        """Where the texts begin, and how long they are. Raises KeyError."""
+        mark = _mark(wanted)
+        first = max(0, bisect_left(self.marks, mark) - 1) * STRIDE
+        end = bisect_right(self.marks, mark) * STRIDE
+        entries = os.pread(self.index.fileno(), (end - first) * _ENTRY.size, first * _ENTRY.size)
+        starts = range(0, len(entries), _ENTRY.size)
+        at = bisect_left(starts, wanted, key=lambda start: entries[start : start + ID])
+        if at == len(starts) or entries[starts[at] : starts[at] + ID] != wanted:
+            raise KeyError(wanted.hex())
+        _, start, length = _ENTRY.unpack_from(entries, starts[at])
+        return start, length
+
+
+def _mark(own: bytes) -> int:
+    return int.from_bytes(own[:8], "big")

@@ -26,7 +26,7 @@ from annotation.exports import canonical
 from annotation.models import PopDataset
 from annotation.services import chosen_rows, frozen_rows, webhooks
 from annotation.services.freeze_options import FreezeOptions
-from annotation.services.snapshot import snapshot
+from annotation.services.snapshot import read_ahead, snapshot
 
 STALE = timedelta(minutes=2)  # without a heartbeat for so long, another worker may take over
 RING_AFTER = timedelta(seconds=20)
@@ -105,13 +105,14 @@ def _write(dataset: PopDataset, folder: Path) -> dict[str, Any]:
             _beat(dataset, progress_total=total)
             preferences = frozen_rows.preferences(dataset.project, alias, chosen.split_of)
             rows = chosen.records()
-        return canonical.write(
-            folder,
-            preferences=preferences,
-            rows=rows,
-            about=_about(dataset) | {"left_out": left_out},  # complete once the rows are written
-            progress=_Progress(dataset, total),
-        )
+        with read_ahead(alias, preferences) as preferences, read_ahead(alias, rows) as rows:
+            return canonical.write(
+                folder,
+                preferences=preferences,
+                rows=rows,
+                about=_about(dataset) | {"left_out": left_out},  # complete once the rows are written
+                progress=_Progress(dataset, total),
+            )
 
 
 def _beating(dataset: PopDataset) -> chosen_rows.Patiently:

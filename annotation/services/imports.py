@@ -15,16 +15,17 @@ from django.db import DatabaseError, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
+from annotation import ahead, rules
 from annotation import imports as readers
-from annotation import rules
 from annotation.errors import Conflict, Invalid, Unavailable
-from annotation.imports import ahead, hub
+from annotation.imports import hub
 from annotation.imports.records import Row, UnreadableFile
 from annotation.models import PreferenceImport, Project, User
 from annotation.services import audit, doorbell, import_batches
+from annotation.services.preference_rows import ready
 
 TASK = "annotation.tasks.run_import"
-BATCH = 1_000  # rows in one transaction: its locks keep annotators waiting for about a tenth of a second
+BATCH = 2_000  # rows in one transaction: its locks keep annotators waiting for about a tenth of a second
 STALE = timedelta(minutes=2)  # without a heartbeat for so long, another worker may take over
 RING_AFTER = timedelta(seconds=20)
 ATTEMPTS = 5  # a file that ends its worker, by its memory for one, must not do so for ever
@@ -132,7 +133,7 @@ def _import(job: PreferenceImport) -> None:
     import_batches.check_wanted(job)
     with _opened(job) as stream:
         where = stream.tell if stream else lambda: 0
-        with closing(ahead.batches(_rows(job, stream), BATCH, where)) as batches:
+        with closing(ahead.batches(map(ready, _rows(job, stream)), BATCH, where)) as batches:
             for batch in batches:
                 import_batches.store(job, batch.rows, batch.position)
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from copy import deepcopy
-from typing import Any
+from itertools import chain
+from typing import Any, TypeVar
 
 from django.db import connection, connections, transaction
 
+from annotation import ahead
+
+T = TypeVar("T")
 ALIAS = "snapshot"
+AHEAD = 1_000  # rows a batch
 
 
 @contextmanager
@@ -32,6 +37,33 @@ def snapshot() -> Iterator[str]:
             yield ALIAS
     finally:
         held.close()
+        del connections[ALIAS]
+
+
+@contextmanager
+def read_ahead(alias: str, rows: Iterator[T]) -> Iterator[Iterator[T]]:
+    """The rows of a reader of the snapshot, read in a thread while the rows before are worked on.
+
+    Nobody else may use the alias until they are through. A caller's transaction keeps its own thread.
+    """
+    if alias != ALIAS:
+        yield rows
+        return
+    held = connections[alias]
+    held.inc_thread_sharing()
+    try:
+        with closing(ahead.batches(_lent(held, rows), AHEAD)) as batches:
+            yield chain.from_iterable(batch.rows for batch in batches)
+    finally:
+        held.dec_thread_sharing()
+
+
+def _lent(held: Any, rows: Iterator[T]) -> Iterator[T]:
+    """Runs through the rows with the connection under its alias in this thread too."""
+    connections[ALIAS] = held
+    try:
+        yield from rows
+    finally:
         del connections[ALIAS]
 
 

@@ -13,9 +13,10 @@ from django.core.files.base import ContentFile
 from django.db import connection, transaction
 from django.utils import timezone
 
-from annotation.imports.records import Record, prepared
+from annotation.imports.records import Message, Record
 from annotation.models import Pool, Preference, PreferenceImport
 from annotation.services import import_batches, imports, projects
+from annotation.services.preference_rows import ready
 from tests.cast import Cast, make_cast
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("files")]
@@ -61,7 +62,8 @@ def test_overlapping_imports_at_the_same_time_lose_and_double_nothing(cast: Cast
 
 
 def test_one_import_claimed_by_several_workers_runs_once(cast: Cast) -> None:
-    job = queued(cast, lines(0, 2_000))
+    rows = 2 * imports.BATCH
+    job = queued(cast, lines(0, rows))
     start = Barrier(4)
 
     def work(_: int) -> None:
@@ -74,7 +76,7 @@ def test_one_import_claimed_by_several_workers_runs_once(cast: Cast) -> None:
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(work, range(4)))
     job.refresh_from_db()
-    assert (job.state, job.rows_read, job.rows_imported, job.rows_duplicate) == ("done", 2_000, 2_000, 0)
+    assert (job.state, job.rows_read, job.rows_imported, job.rows_duplicate) == ("done", rows, rows, 0)
 
 
 def test_a_worker_that_was_taken_over_writes_nothing_more(cast: Cast) -> None:
@@ -83,8 +85,8 @@ def test_a_worker_that_was_taken_over_writes_nothing_more(cast: Cast) -> None:
     PreferenceImport.objects.update(state="running", heartbeat_at=now)
     slow = import_batches.begin(job.pk)
     PreferenceImport.objects.update(heartbeat_at=timezone.now())
-    message = [{"role": "user", "content": "x"}]
-    record = prepared(Record(1, message, message, message))  # type: ignore[arg-type]
+    message: list[Message] = [{"role": "user", "content": "x"}]
+    record = ready(Record(1, message, message, message))
     with pytest.raises(import_batches.TakenOver):
         import_batches.store(slow, [record], 10)
     import_batches.finish(slow, "I say it failed")

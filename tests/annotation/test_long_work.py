@@ -48,7 +48,8 @@ def test_a_running_import_stops_between_batches_and_keeps_what_is_in(
     job.refresh_from_db()
     assert (job.state, job.rows_imported) == ("cancelled", imports.BATCH)
     assert job.error.startswith(
-        "Cancelled after 1,000 rows. The 1,000 preferences read before that were kept"
+        f"Cancelled after {imports.BATCH:,} rows. "
+        f"The {imports.BATCH:,} preferences read before that were kept"
     )
     assert sum(Pool.objects.filter(project=cast.project).values_list("size", flat=True)) == imports.BATCH
     check_pools(cast.project)

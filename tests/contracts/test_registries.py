@@ -44,7 +44,6 @@ HELPERS = {
     "annotation/exports/hub_folder.py": "writes what is pushed to the Hub, with a card",
     "annotation/exports/sink.py": "takes written bytes out in chunks",
     "annotation/exports/source.py": "reads the canonical files, rows with their texts",
-    "annotation/imports/ahead.py": "reads any format ahead of whoever stores it",
     "annotation/imports/hub.py": "reads the Hub instead of a file; the service names it by HUB",
     "annotation/imports/json_array.py": "jsonl reads JSON arrays with it",
     "annotation/imports/layouts.py": "recognises column layouts for every format",

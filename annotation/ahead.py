@@ -1,4 +1,4 @@
-"""Reads a file ahead of whoever stores it: parsing and hashing go on while the database works."""
+"""Reads ahead in a thread: parsing and packing go on while the database works, or the other way round."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from queue import Full, Queue
 from threading import Event, Thread
 from time import monotonic
+from typing import Generic, TypeVar
 
-from annotation.imports.records import Prepared, Record, Row, RowError, UnreadableFile, prepared
+T = TypeVar("T")
 
 AHEAD = 1  # batches that wait at most: memory stays flat however large the file is
 PATIENCE = 10.0  # seconds after which a smaller batch is handed over
@@ -16,20 +17,22 @@ _POLL = 0.2  # seconds until a reader that waits for room looks whether it is st
 
 
 @dataclass(frozen=True)
-class Batch:
-    """Some rows in file order, and where in the file the reader stood after them."""
+class Batch(Generic[T]):
+    """Some rows in order, and where (in a file) the reader stood after them."""
 
-    rows: list[Prepared | RowError]
+    rows: list[T]
     position: int
 
 
-def batches(rows: Iterator[Row], size: int, position: Callable[[], int] = lambda: 0) -> Generator[Batch]:
+def batches(rows: Iterator[T], size: int, position: Callable[[], int] = lambda: 0) -> Generator[Batch[T]]:
     """Full batches; smaller ones where rows come slowly, so that a heartbeat never waits for long.
 
+    `rows` is run through in a thread of its own.
+
     Raises:
-        UnreadableFile, OSError: after all batches read before, from the place where it went wrong.
+        Exception: what the rows raised, after everything that was read before it.
     """
-    queue: Queue[Batch | BaseException | None] = Queue(AHEAD)
+    queue: Queue[Batch[T] | BaseException | None] = Queue(AHEAD)
     stopped = Event()
     reader = Thread(target=_fill, args=(_cut(rows, size, position), queue, stopped), daemon=True)
     reader.start()
@@ -43,7 +46,7 @@ def batches(rows: Iterator[Row], size: int, position: Callable[[], int] = lambda
         reader.join()
 
 
-def _fill(cut: Iterator[Batch], queue: Queue[Batch | BaseException | None], stopped: Event) -> None:
+def _fill(cut: Iterator[Batch[T]], queue: Queue[Batch[T] | BaseException | None], stopped: Event) -> None:
     try:
         for batch in cut:
             if not _put(queue, batch, stopped):
@@ -54,7 +57,7 @@ def _fill(cut: Iterator[Batch], queue: Queue[Batch | BaseException | None], stop
 
 
 def _put(
-    queue: Queue[Batch | BaseException | None], item: Batch | BaseException | None, stopped: Event
+    queue: Queue[Batch[T] | BaseException | None], item: Batch[T] | BaseException | None, stopped: Event
 ) -> bool:
     while not stopped.is_set():
         try:
@@ -65,16 +68,16 @@ def _put(
     return False
 
 
-def _cut(rows: Iterator[Row], size: int, position: Callable[[], int]) -> Iterator[Batch]:
-    batch: list[Prepared | RowError] = []
+def _cut(rows: Iterator[T], size: int, position: Callable[[], int]) -> Iterator[Batch[T]]:
+    batch: list[T] = []
     due = monotonic() + PATIENCE
     try:
         for row in rows:
-            batch.append(prepared(row) if isinstance(row, Record) else row)
+            batch.append(row)
             if len(batch) == size or monotonic() > due:
                 yield Batch(batch, position())
                 batch, due = [], monotonic() + PATIENCE
-    except UnreadableFile:
-        yield Batch(batch, position())  # what was read before the file broke off is kept
+    except Exception:
+        yield Batch(batch, position())  # what was read before a file broke off is kept
         raise
     yield Batch(batch, position())
