@@ -13,9 +13,20 @@ from functools import cache
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from django.db import connection
-from django.db.models import Field, Model
+from django.db.models import (
+    BigIntegerField,
+    BooleanField,
+    CharField,
+    DateTimeField,
+    Field,
+    ForeignKey,
+    IntegerField,
+    Model,
+    UUIDField,
+)
 
 M = TypeVar("M", bound=Model)
+_AS_THEY_ARE = (BigIntegerField, BooleanField, CharField, DateTimeField, ForeignKey, IntegerField, UUIDField)
 Row = tuple[Any, ...]
 Convert = Callable[[Any], Any]
 
@@ -153,6 +164,24 @@ class Table(Generic[M]):
         row._state.adding = False
         return True
 
+    def insert_after(self, row: M, update: str, given: Sequence[Any], *, unless: str = "") -> bool:
+        """Run the update; only if it changed a row, write the new one, in one statement on PostgreSQL.
+
+        False when nothing was written, be it for the update or for `unless`: nobody can go on from there.
+        """
+        if connection.vendor != "postgresql":
+            return changed(update, given) > 0 and self.insert(row, unless=unless)
+        fields = [one for one in self.fields if not one.primary_key]
+        insert = self._kept(f"after {unless}", lambda: _insert(self.name, fields, unless, of="changed"))
+        found = first(
+            f"WITH changed AS ({update} RETURNING 1) {insert} RETURNING id", [*given, *_values(fields, row)]
+        )
+        if found is None:
+            return False
+        row.pk = found[0]
+        row._state.adding = False
+        return True
+
     def add(self, row: M) -> None:
         """Write a new row whose id nobody asks for."""
         fields = [one for one in self.fields if not one.primary_key]
@@ -186,10 +215,12 @@ class Table(Generic[M]):
         return known
 
 
-def _insert(table: str, fields: Sequence[Field[Any, Any]], unless: str) -> str:
+def _insert(table: str, fields: Sequence[Field[Any, Any]], unless: str, of: str = "") -> str:
+    """`of`: write it once for each row of this."""
     names = ", ".join(str(one.column) for one in fields)
     places = ", ".join(["%s"] * len(fields))
-    return f"INSERT INTO {table} ({names}) VALUES ({places}) {unless}"  # noqa: S608 - names of ours
+    values = f"SELECT {places} FROM {of}" if of else f"VALUES ({places})"  # noqa: S608 - names of ours
+    return f"INSERT INTO {table} ({names}) {values} {unless}"
 
 
 def _update(table: str, fields: Sequence[Field[Any, Any]]) -> str:
@@ -198,6 +229,14 @@ def _update(table: str, fields: Sequence[Field[Any, Any]]) -> str:
 
 
 def _values(fields: Sequence[Field[Any, Any]], row: Model) -> list[Any]:
+    """As the database keeps them. PostgreSQL's driver does that itself for most kinds of field."""
+    if connection.vendor == "postgresql":
+        return [
+            getattr(row, one.attname)
+            if isinstance(one, _AS_THEY_ARE)
+            else one.get_db_prep_save(getattr(row, one.attname), connection)
+            for one in fields
+        ]
     return [one.get_db_prep_save(getattr(row, one.attname), connection) for one in fields]
 
 

@@ -35,17 +35,16 @@ _MAKE = f"""
 _SETTINGS = "SELECT k * attempt_cap FROM annotation_project WHERE id = %s"
 ROOM = "state = 'open' AND quota > wins + in_flight AND attempt_limit > attempts"
 OPEN_TO = "(held_by_id IS NULL OR held_by_id = %(person)s OR held_until <= %(at)s)"  # pinned to nobody else
-_TAKEN = """
+_TAKE_ON = f"""
+    UPDATE annotation_anchor SET in_flight = in_flight + 1, attempts = attempts + 1, held_by_id = %s,
+        held_until = %s, partner_pool_size = %s, partner_cursor = %s
+    WHERE id = %s AND partner_pool_size = %s AND partner_cursor = %s
+    AND {ROOM} AND (held_by_id IS NULL OR held_by_id = %s OR held_until <= %s)
+"""  # noqa: S608 - words of ours
+_TAKE = f"""
     UPDATE annotation_anchor SET in_flight = in_flight + 1, attempts = attempts + 1, held_by_id = %(person)s,
         held_until = %(until)s
-"""
-_TAKE_ON = f"""
-    {_TAKEN}, partner_pool_size = %(size)s, partner_cursor = %(end)s
-    WHERE id = %(anchor)s AND partner_pool_size = %(seen_size)s AND partner_cursor = %(seen_cursor)s
-    AND {ROOM} AND {OPEN_TO}
-"""
-_TAKE = f"""
-    {_TAKEN} WHERE id = %(anchor)s AND pool_id = %(pool)s AND {ROOM}
+    WHERE id = %(anchor)s AND pool_id = %(pool)s AND {ROOM}
     RETURNING {_ANCHOR.columns()}, (SELECT p.number FROM annotation_preference p WHERE p.id = preference_id)
 """  # noqa: S608 - names of ours
 
@@ -162,14 +161,14 @@ def about(member: Membership, at: datetime) -> dict[str, Any]:
     return {"person": member.user_id, "at": now, "until": until}
 
 
-def take_on(anchor: Anchor, size: int, end: int, member: Membership, at: datetime) -> bool:
-    """Reserve a comparison for an anchor as it was read, its stream of partners moved on to `end`.
+def taking_on(anchor: Anchor, size: int, end: int, member: Membership, at: datetime) -> tuple[str, list[Any]]:
+    """The statement that reserves a comparison, its stream of partners moved on to `end`, and its values.
 
-    False when it changed since.
+    It changes nothing when the anchor is not any more what was read.
     """
-    seen = {"seen_size": anchor.partner_pool_size, "seen_cursor": anchor.partner_cursor}
-    moved = {"anchor": anchor.pk, "size": size, "end": end}
-    return sql.changed(_TAKE_ON, about(member, at) | seen | moved) == 1
+    who = about(member, at)
+    seen = [anchor.partner_pool_size, anchor.partner_cursor]
+    return _TAKE_ON, [who["person"], who["until"], size, end, anchor.pk, *seen, who["person"], who["at"]]
 
 
 def give_up(anchor: Anchor) -> Changes:

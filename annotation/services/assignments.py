@@ -55,9 +55,9 @@ def _next(
 
 def _found(project: Project, by: User, at: datetime, exclude: frozenset[int]) -> Assignment | None:
     member = _locked_member(project, by, at)
-    if member.project.state != Project.State.OPEN:
-        return None
     seen = waiting.look(member=member, at=at)
+    if not seen.open:
+        return None
     if kept := _kept([pk for pk in seen.leases if pk not in exclude], member, at):
         return kept
     if len(seen.leases) >= rules.MOST_LIVE:
@@ -67,7 +67,7 @@ def _found(project: Project, by: User, at: datetime, exclude: frozenset[int]) ->
         return check
     return (
         waiting.claim_next(member=member, at=at, seen=seen)
-        or draws.draw(member=member, at=at)
+        or draws.draw(member=member, at=at, seen=seen)
         or waiting.claim_any(member=member, at=at)
     )
 
@@ -91,7 +91,7 @@ def _kept(held: list[int], member: Membership, at: datetime) -> Assignment | Non
 def _locked_member(project: Project, by: User, at: datetime) -> Membership:
     """The person's membership, locked: two tabs of one person cannot both take a last lease.
 
-    The project comes along as it was when this began to wait: it may have been paused since the request came.
+    The project comes along as it was when this began to wait.
     """
     found = sql.first(f"{_MEMBER} {sql.locking('m')}", [project.pk, by.pk]) if by.is_active else None
     if found is None and by.is_superuser and by.is_active:

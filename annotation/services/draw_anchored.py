@@ -71,12 +71,11 @@ def stay(*, pool: Pool, member: Membership, at: datetime) -> Assignment | None:
     pair, end = _partner(member.project, pool, anchor, number)
     if pair is None:
         return None
-    if not anchors.take_on(anchor, pool.epoch_size, end, member, at):
+    made = _comparison(pair, member.project, pool, anchor, at)
+    reserved = anchors.taking_on(anchor, pool.epoch_size, end, member, at)
+    if not _COMPARISON.insert_after(made, *reserved, unless=_ONCE):
         raise Again
-    lease = _leased(pair, project=member.project, pool=pool, anchor=anchor, member=member, at=at)
-    if lease is None:
-        raise Again
-    return lease
+    return _granted(made, member.project, member, at)
 
 
 class OnceMore(Exception):
@@ -119,14 +118,26 @@ def _leased(
     pair: draw_pairs.Pair, *, project: Project, pool: Pool, anchor: Anchor, member: Membership, at: datetime
 ) -> Assignment | None:
     """The pair's comparison, leased; None when the partner's own annotator drew the same at this moment."""
+    made = _comparison(pair, project, pool, anchor, at)
+    return _granted(made, project, member, at) if _COMPARISON.insert(made, unless=_ONCE) else None
+
+
+def _comparison(
+    pair: draw_pairs.Pair, project: Project, pool: Pool, anchor: Anchor, at: datetime
+) -> Comparison:
+    """With one of its places taken."""
     free = project.labels_per_comparison - 1
-    made = draw_pairs.comparison(pair=pair, project=project, pool=pool, at=at, anchor=anchor, free=free)
-    if not _COMPARISON.insert(made, unless=_ONCE):
-        return None
+    return draw_pairs.comparison(pair=pair, project=project, pool=pool, at=at, anchor=anchor, free=free)
+
+
+def _granted(made: Comparison, project: Project, member: Membership, at: datetime) -> Assignment:
     with sql.together():
-        _count(pool, member, {"drawn": 1})
+        tallying.add(pool_id=made.pool_id, annotator_id=member.user_id, changes={"drawn": 1})
         waiting.remember(member=member, comparison=made)
-        return leases.grant(comparison=made, project=project, by=member.user, at=at)
+        lease = leases.grant(comparison=made, project=project, by=member.user, at=at)
+    if lease is None:  # nobody can hold what was made just now
+        raise Again
+    return lease
 
 
 def _count(pool: Pool, member: Membership, changes: Changes) -> None:

@@ -5,30 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from annotation import sampling, sql
+from annotation import sql
 from annotation.models import Assignment, Membership, Pool, Project, Split
 from annotation.services import draw_anchored, draw_pairs, draw_random, waiting
 
 _POOL, _PROJECT = sql.Table(Pool), sql.Table(Project, without=["guidelines"])
 _NOW = f"SELECT {_PROJECT.columns()} FROM annotation_project WHERE id = %s"  # noqa: S608 - names of ours
 _DRAWN = f"""
-    SELECT {_POOL.columns("p")}, coalesce((
-        SELECT sum(t.drawn) FROM annotation_tally t WHERE t.pool_id = p.id), 0)
-    FROM annotation_pool p WHERE p.project_id = %s ORDER BY p.id
+    SELECT {_POOL.columns("p")}, {waiting.DRAWN} FROM annotation_pool p WHERE p.project_id = %s ORDER BY p.id
 """  # noqa: S608 - names of ours
 
 
-def draw(*, member: Membership, at: datetime) -> Assignment | None:
+def draw(*, member: Membership, at: datetime, seen: waiting.Seen) -> Assignment | None:
     """A comparison nobody had before, leased to the member; None when there is none.
 
     The member's own anchor needs no lock that others wait for. All else is the pools' to give, which are
     locked together, in the order of their ids.
     """
-    seen = _pools(member)
-    first = next(iter(in_turn(seen)), None)
+    drawn = seen.drawn or _pools(member)
+    first = next(iter(in_turn(drawn)), None)
     if first and _is_anchored(first, member) and (lease := _stay(first, member, at)):
         return lease
-    return _draw_locked(seen, member, at)
+    return _draw_locked(drawn, member, at)
 
 
 def in_turn(drawn: Mapping[Pool, int]) -> list[Pool]:
@@ -46,13 +44,13 @@ def _stay(pool: Pool, member: Membership, at: datetime) -> Assignment | None:
     return None if grown else draw_anchored.stay(pool=pool, member=member, at=at)
 
 
-def _draw_locked(seen: Mapping[Pool, int], member: Membership, at: datetime) -> Assignment | None:
+def _draw_locked(drawn: Mapping[Pool, int], member: Membership, at: datetime) -> Assignment | None:
     """Whose turn it is goes by the counts before the lock: what others drew meanwhile evens out."""
-    pools = {pool: seen[pool] for pool in draw_pairs.locked(member.project_id)}
-    if lease := waiting.claim_next(member=member, at=at):  # drawn while this one waited for the lock
-        return lease
-    # Read after the lock: settings can change until the first draw.
+    pools = {pool: drawn[pool] for pool in draw_pairs.locked(member.project_id)}
+    # Read after the lock: settings can change until the first draw, and it may have been paused.
     project = _project(member)
+    if project.state != Project.State.OPEN:
+        return None
     for pool in in_turn(pools):
         if _is_anchored(pool, member):
             lease = draw_anchored.draw(project=project, pool=pool, member=member, at=at)
@@ -70,14 +68,16 @@ def _project(member: Membership) -> Project:
 
 
 def _random(project: Project, pool: Pool, member: Membership, at: datetime) -> Assignment | None:
-    """A block of pairs, then claimed like all that waits."""
+    """A block of pairs, then claimed like all that waits. It may have been drawn while this one waited."""
+    if lease := waiting.claim_next(member=member, at=at):
+        return lease
     drawn = draw_random.draw(project=project, pool=pool, member=member, at=at)
     return waiting.claim_next(member=member, at=at) if drawn else None
 
 
 def _is_anchored(pool: Pool, member: Membership) -> bool:
     """Held-out comparisons are always random: an evaluation wants an even picture of the pool."""
-    return pool.split == Split.TRAIN and sampling.strategy(member.project.strategy).anchored
+    return pool.split == Split.TRAIN and waiting.is_anchored(member)
 
 
 def _pools(member: Membership) -> dict[Pool, int]:

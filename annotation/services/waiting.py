@@ -7,27 +7,33 @@ from datetime import datetime
 
 from django.db.models import F, QuerySet
 
-from annotation import sql
-from annotation.models import Assignment, Comparison, Membership, Pool
+from annotation import sampling, sql
+from annotation.models import Assignment, Comparison, Membership, Pool, Project
 from annotation.selectors.queue import taken_by
 from annotation.services import leases
 from annotation.services.transactions import Again
 
 LOOKED_AT = 16  # candidates read in one go by the full scan
-_COMPARISON = sql.Table(Comparison, without=["folded"])
+_COMPARISON, _POOL = sql.Table(Comparison, without=["folded"]), sql.Table(Pool)
+DRAWN = "coalesce((SELECT sum(t.drawn) FROM annotation_tally t WHERE t.pool_id = p.id), 0)"
+_NO_POOL = ", ".join(["NULL"] * (2 + len(_POOL)))
 _AHEAD = """
     annotation_comparison c WHERE c.pool_id = {pool} AND c.free_slots > 0 AND c.queue_position > %(cursor)s
     AND NOT EXISTS (SELECT 1 FROM annotation_assignment a WHERE a.comparison_id = c.id
         AND a.annotator_id = %(person)s AND a.state IN ('leased', 'labelled'))
     ORDER BY c.queue_position LIMIT 1
 """
-# The person's live leases, and for each pool with something ahead of them how long it has waited.
+# Each pool, how long its first comparison ahead of the person has waited, and how many were drawn from it;
+# the live leases; whether the project is open: what came with the membership is from before the wait.
 _LOOK = f"""
-    SELECT a.id, NULL, NULL FROM annotation_assignment a WHERE a.project_id = %(project)s
+    SELECT NULL, NULL, (SELECT c.queue_position FROM {_AHEAD.format(pool="p.id")}), {{drawn}},
+        {_POOL.columns("p")}
+    FROM annotation_pool p WHERE p.project_id = %(project)s
+    UNION ALL
+    SELECT NULL, a.id, {_NO_POOL} FROM annotation_assignment a WHERE a.project_id = %(project)s
     AND a.annotator_id = %(person)s AND a.state = 'leased' AND a.expires_at > %(at)s
     UNION ALL
-    SELECT NULL, p.id, (SELECT c.queue_position FROM {_AHEAD.format(pool="p.id")})
-    FROM annotation_pool p WHERE p.project_id = %(project)s
+    SELECT s.state, NULL, {_NO_POOL} FROM annotation_project s WHERE s.id = %(project)s
 """  # noqa: S608 - words of ours
 _CLAIM = f"""
     UPDATE annotation_comparison SET free_slots = free_slots - 1
@@ -41,10 +47,16 @@ _REMEMBER = """
 
 @dataclass(frozen=True)
 class Seen:
-    """Assignments the person holds, the oldest first; pools to claim from, the longest waiting first."""
+    """Assignments the person holds, the oldest first; pools to claim from, the longest waiting first.
+
+    Nothing is handed out unless the project is `open`. `drawn`: its pools with the number of comparisons made
+    in each, where a draw goes by them.
+    """
 
     leases: list[int]
     pools: list[int]
+    open: bool
+    drawn: dict[Pool, int] | None
 
 
 def look(*, member: Membership, at: datetime) -> Seen:
@@ -54,9 +66,23 @@ def look(*, member: Membership, at: datetime) -> Seen:
     comparison, held-out ones would be decided only when all the training is.
     """
     about = {**_about(member), "at": sql.stored(Assignment, "expires_at", at)}
-    found = sql.rows(_LOOK, about)
-    heads = sorted((head, pool) for _, pool, head in found if head is not None)
-    return Seen(sorted(lease for lease, _, _ in found if lease is not None), [pool for _, pool in heads])
+    anchored = is_anchored(member)
+    pools, held, is_open = [], [], False
+    for state, lease, *pool in sql.rows(_LOOK.format(drawn=DRAWN if anchored else "NULL"), about):
+        if state is not None:
+            is_open = state == Project.State.OPEN
+        elif lease is not None:
+            held.append(lease)
+        else:
+            pools.append((pool[0], pool[1], _POOL.made(pool[2:])))
+    heads = sorted((head, pool.pk) for head, _, pool in pools if head is not None)
+    drawn = {pool: int(count) for _, count, pool in pools} if anchored else None
+    return Seen(sorted(held), [pool for _, pool in heads], is_open, drawn)
+
+
+def is_anchored(member: Membership) -> bool:
+    """Whether the training comparisons of the member's project are drawn around anchors."""
+    return sampling.strategy(member.project.strategy).anchored
 
 
 def claim_next(*, member: Membership, at: datetime, seen: Seen | None = None) -> Assignment | None:

@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import random
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection, transaction
+from django.db.models import Model
 from django.utils import timezone
 
 from annotation.errors import Conflict, Invalid
-from annotation.models import Analysis, Anchor, AuditEntry, Comparison, Label, LabelEvent, Membership, Project
+from annotation.models import (
+    Analysis,
+    Anchor,
+    Assignment,
+    AuditEntry,
+    Comparison,
+    Label,
+    LabelEvent,
+    Membership,
+    Pool,
+    Project,
+)
 from annotation.selectors import tallies
 from annotation.services import assignments, history, projects, raising, raising_batch
 from tests.annotation import invariants
@@ -208,9 +221,35 @@ def test_who_waited_while_the_labels_were_raised_draws_by_the_new_number(cast: C
         assert waiting.result() == 2
 
 
-def _elsewhere(new: dict[str, Any]) -> None:
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("waited_for", [Membership, Pool])
+def test_who_waited_while_the_project_was_paused_is_given_nothing(
+    cast: Cast, waited_for: type[Model]
+) -> None:
+    add_preferences(cast.project, 8)
+    assignments.next_for(project=cast.project, by=cast.ann_two, at=NOW)  # each has joined before
+
+    def draw() -> Assignment | None:
+        try:
+            return assignments.next_for(project=cast.project, by=cast.ann_one, at=LATER)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as threads:
+        with transaction.atomic():
+            list(waited_for._default_manager.select_for_update().filter(project=cast.project))
+            waiting = threads.submit(draw)
+            while not _somebody_waits() and not waiting.done():
+                continue
+            paused = {"project": cast.project, "by": cast.owner, "at": LATER}
+            threads.submit(_elsewhere, paused, projects.pause).result()
+        assert waiting.result() is None
+
+
+def _elsewhere(new: dict[str, Any], deed: Callable[..., object] = projects.update) -> None:
     try:
-        projects.update(**new)
+        deed(**new)
     finally:
         connection.close()
 

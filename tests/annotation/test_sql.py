@@ -108,6 +108,27 @@ def test_an_insert_takes_waiting_writes_along_and_knows_its_id(cast: Cast) -> No
     assert Anchor.objects.get(preference=spare).pk == new.pk
 
 
+@pytest.mark.parametrize(
+    ("changes", "taken", "written"), [(1, False, True), (0, False, False), (1, True, False)]
+)
+def test_a_row_that_depends_on_an_update_is_written_only_after_it(
+    cast: Cast, changes: int, taken: bool, written: bool
+) -> None:
+    row = _compared(cast, "iterative")
+    without = Preference.objects.exclude(pk__in=Anchor.objects.values("preference")).values_list(
+        "pk", flat=True
+    )
+    preference = Anchor.objects.get(comparisons=row).preference_id if taken else without[0]
+    new = Anchor(pool_id=row.pool_id, preference_id=preference, quota=1, attempt_limit=1)
+    once = "ON CONFLICT (preference_id) DO NOTHING"
+    with CaptureQueriesContext(connection) as asked:
+        done = sql.Table(Anchor).insert_after(new, RAISED, [4, row.pk if changes else 0], unless=once)
+    assert len(asked) == 1 or connection.vendor == "sqlite"
+    assert done is written
+    assert Anchor.objects.filter(pk=new.pk, preference=preference, quota=1).exists() is written
+    assert Comparison.objects.get(pk=row.pk).needed == (5 if changes else 1)
+
+
 def test_what_was_written_together_waits_for_nobody_after_an_error(cast: Cast) -> None:
     row = _compared(cast)
 
