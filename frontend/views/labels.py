@@ -102,6 +102,7 @@ def _context(request: HttpRequest, story: selectors.Story, form: AnswerForm) -> 
     sides = [("A", story.first), ("B", story.second)]
     texts = [{"letter": letter, **cards.texts(side)} for letter, side in sides]
     can_change = story.own and label.is_current and label.project.state != "archived"
+    form.fields["correction"].required = story.held_by is not None  # says so; the service insists
     return {
         "about": label.project,
         "story": story,

@@ -80,6 +80,8 @@ def test_a_frozen_answer_asks_for_the_reason_and_the_dataset_lists_the_correctio
     refused = client.post(reverse("label", args=[label.pk]), sent)
     assert refused.status_code == 422
     assert b"Say why it is corrected" in refused.content
+    asked = client.get(reverse("label", args=[label.pk])).content.decode()
+    assert 'for="id_correction">Why it is corrected</label>' in asked  # where it says "(optional)" otherwise
     client.post(reverse("label", args=[label.pk]), {**sent, "correction": "A slip"})
     assert dataset.corrections.get().reason == "A slip"
 

@@ -53,6 +53,17 @@ def test_only_managers_are_offered_to_manage(project: Project, admin: User, ann_
     assert setup not in page
 
 
+@pytest.mark.parametrize(
+    ("role", "said"),
+    [(Role.ANNOTATOR, "an annotator"), (Role.REVIEWER, "a reviewer"), (Role.ADMIN, "an admin")],
+)
+def test_an_invite_says_what_it_is_for(project: Project, owner: User, role: Role, said: str) -> None:
+    _, secret = invites.create(project=project, role=role, by=owner, at=timezone.now())
+    page = Client().get(reverse("invite-accept", args=[secret])).content.decode()
+    assert f"You are invited as {said}<" in page
+    assert ("you decide" in page) is (role == Role.REVIEWER)
+
+
 def test_following_an_invite_twice_joins_once(project: Project, owner: User, outsider: User) -> None:
     invite, secret = invites.create(
         project=project, role=Role.ANNOTATOR, by=owner, at=timezone.now(), max_uses=2
