@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import time
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from threading import Event, current_thread, main_thread
 from typing import Annotated, TypeVar
 
 import typer
@@ -62,18 +63,43 @@ def finish(job: J, *, wait: bool, again: Callable[[], J], cancel: Callable[[], J
 
 def watch(job: J, again: Callable[[], J], cancel: Callable[[], J]) -> J:
     """Wait until it has ended, with a bar where somebody looks. Ctrl-C cancels it on the server."""
-    try:
-        with _bar(BarColumn(), TextColumn("{task.fields[pace]}")) as bar:
-            task = bar.add_task(job.state, total=None, pace="")
-            while job.state not in ENDED:
-                done, total = _share(job)
-                bar.update(task, description=job.state, completed=done, total=total, pace=pace(job))
-                time.sleep(POLL_SECONDS)
-                job = again()
-    except KeyboardInterrupt:
+    with (
+        _interrupted() as interrupted,
+        _bar(BarColumn(), TextColumn("{task.fields[pace]}")) as bar,
+    ):
+        task = bar.add_task(job.state, total=None, pace="")
+        while job.state not in ENDED:
+            done, total = _share(job)
+            bar.update(task, description=job.state, completed=done, total=total, pace=pace(job))
+            if interrupted.wait(POLL_SECONDS):
+                break
+            job = again()
+    if job.state not in ENDED:
         typer.echo(f"{job.state}, and now cancelled: {cancel().state}.", err=True)
-        raise typer.Exit(INTERRUPTED) from None
+        raise typer.Exit(INTERRUPTED)
     return job
+
+
+@contextmanager
+def _interrupted() -> Iterator[Event]:
+    """Set by the first Ctrl-C. The second one breaks off wherever the program is.
+
+    Raised between two instructions, the exception could leave a lock of the bar taken, and its end hang.
+    """
+    asked = Event()
+    if current_thread() is not main_thread():
+        yield asked
+        return
+
+    def note(*_: object) -> None:
+        asked.set()
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

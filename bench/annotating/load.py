@@ -1,7 +1,9 @@
 """The annotators, in a process of their own: `python -m bench.annotating.load` reads a plan, prints figures.
 
 Each has one connection that is kept open, holds two comparisons as the page does, and answers without
-thinking. Raw sockets: the load must cost little on a machine that it shares with the server.
+thinking. They come one after another, as people do: when all connect in the same millisecond, the process of
+the server that wakes up first takes and keeps them. Raw sockets: the load must cost little on a machine that
+it shares with the server.
 """
 
 from __future__ import annotations
@@ -39,8 +41,9 @@ class Annotator:
     idle_at: float | None = None
     _pipe: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
-    async def work(self, until: float) -> None:
-        """Answer until this moment, or until there is nothing more."""
+    async def work(self, begin: float, until: float) -> None:
+        """Answer from one moment to another, or until there is nothing more."""
+        await asyncio.sleep(begin - time.monotonic())
         held: list[int] = []
         while len(held) < HELD and (task := _task(await self.post("next", {"exclude": held}))):
             held.append(task)
@@ -95,13 +98,15 @@ class Annotator:
 
 async def play(plan: dict[str, Any]) -> dict[str, Any]:
     """Figures of the time after the warm-up and before the first annotator found nothing more."""
-    start = time.monotonic() + plan["warm_seconds"]
+    came, start = time.monotonic(), time.monotonic() + plan["warm_seconds"]
     until = start + plan["seconds"]
+    between = plan["warm_seconds"] / 2 / len(plan["people"])
     people = [
         Annotator(plan["host"], plan["port"], plan["path"], cookies, random.Random(number))
         for number, cookies in enumerate(plan["people"])
     ]
-    await asyncio.gather(*(one.work(until) for one in people))
+    begun = (one.work(came + number * between, until) for number, one in enumerate(people))
+    await asyncio.gather(*begun)
     end = min([until, *(one.idle_at for one in people if one.idle_at)])
     return figures([one for person in people for one in person.answered], start, end)
 
