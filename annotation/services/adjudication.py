@@ -13,10 +13,9 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from annotation import rules
-from annotation.consensus import majority
 from annotation.errors import Conflict, Invalid, NotAllowed
-from annotation.models import Adjudication, Anchor, Assignment, Comparison, Label, Project, Role, User
-from annotation.services import anchors, audit, leases, resolving, tallying
+from annotation.models import Adjudication, Assignment, Comparison, Label, Project, Role, User
+from annotation.services import audit, leases, resolving, tallying
 from annotation.services.anchors import Changes
 from annotation.services.transactions import exact
 
@@ -90,7 +89,6 @@ def _decide(comparison_id: int, outcome: str, reason: str, by: User, at: datetim
     audit.record(
         by=by, at=at, verb="comparison.decided", project=project, target=comparison.pk, details=details
     )
-    _lock_anchors(comparison, outcome)
     changes = resolving.reopen(comparison=comparison)
     comparison.adjudicated = True
     said = resolving.by_reviewer(outcome)
@@ -115,7 +113,6 @@ def _withdraw(comparison_id: int, by: User, at: datetime) -> None:
     current.update(is_current=False)
     audit.record(by=by, at=at, verb="comparison.decision_withdrawn", project=project, target=comparison.pk)
     votes = resolving.votes_of(comparison)
-    _lock_anchors(comparison, majority.resolve(votes).outcome)
     changes = resolving.reopen(comparison=comparison)
     comparison.adjudicated = False
     _catch_up(comparison, project, at)
@@ -140,15 +137,6 @@ def _locked(comparison_id: int) -> tuple[Project, Comparison]:
         words = "The project is archived: its outcomes can no longer change."
         raise Conflict("project_archived", words)
     return project, comparison
-
-
-def _lock_anchors(comparison: Comparison, outcome: str) -> None:
-    """Every anchor this may touch, in one go: its own, the one credited, and the new winner's."""
-    if not comparison.anchor_id:
-        return
-    sides = {Comparison.Outcome.LOW: comparison.low_id, Comparison.Outcome.HIGH: comparison.high_id}
-    winner = Anchor.objects.filter(preference=sides.get(Comparison.Outcome(outcome)))
-    anchors.locked([comparison.anchor_id, comparison.credited_id, *winner.values_list("pk", flat=True)])
 
 
 def _catch_up(comparison: Comparison, project: Project, at: datetime) -> None:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +13,7 @@ from django.db import connection
 from django.db.models import F, Q
 
 from annotation import sql
-from annotation.models import Anchor, Membership, Pool, Preference, Project
+from annotation.models import Anchor, Comparison, Membership, Pool, Preference, Project
 from annotation.services import leases
 from annotation.services.transactions import Again
 
@@ -103,11 +103,15 @@ def _share() -> str:
     return "FOR SHARE" if connection.vendor == "postgresql" else ""
 
 
-def locked(ids: Iterable[int | None]) -> None:
-    """Lock these anchors, in the order of their ids."""
-    wanted = {pk for pk in ids if pk is not None}
-    rows = Anchor.objects.select_for_update(no_key=True).filter(pk__in=wanted).order_by("pk")
-    list(rows.values_list("pk", flat=True))
+def lock_around(comparisons: Iterable[Comparison], ids: Collection[int] = ()) -> None:
+    """Lock the anchors of both sides of these comparisons, and those with these ids, in the order of ids.
+
+    That is all that deciding or reopening them may touch. Who does both must not begin with fewer: the
+    partner's anchor may be the lower one.
+    """
+    sides = {pk for one in comparisons if one.anchor_id for pk in (one.low_id, one.high_id)}
+    rows = Anchor.objects.select_for_update(no_key=True).filter(Q(preference__in=sides) | Q(pk__in=ids))
+    list(rows.order_by("pk").values_list("pk", flat=True))
 
 
 def hold(preferences: Iterable[int]) -> dict[int, Anchor]:
@@ -208,10 +212,6 @@ def retake(anchor_id: int) -> bool:
 def credit(anchor_id: int) -> bool:
     """Count a win; False when the quota is filled or spoken for, so that this win is a surplus."""
     return bool(Anchor.objects.filter(UNFILLED, pk=anchor_id).update(wins=F("wins") + 1))
-
-
-def discredit(anchor_id: int) -> None:
-    Anchor.objects.filter(pk=anchor_id).update(wins=F("wins") - 1)
 
 
 def settle(ids: Iterable[int | None]) -> Changes:

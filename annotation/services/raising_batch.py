@@ -54,7 +54,7 @@ def run(*, project: Project, after: int, by_id: int, at: datetime) -> tuple[int,
     if not rows:
         return after, 0
     winners = _winners(rows)
-    anchors.locked(_touched(rows, winners))
+    anchors.lock_around(rows)
     changes: dict[int, Counter[str]] = {}
     for place, comparison in enumerate(rows):
         changed = _raise(comparison, project, winners, leases.position(at) + place)
@@ -122,8 +122,3 @@ def _winners(rows: list[Comparison]) -> dict[int, Anchor]:
 
 def _winner(comparison: Comparison) -> int:
     return comparison.low_id if comparison.outcome == Outcome.LOW else comparison.high_id
-
-
-def _touched(rows: list[Comparison], winners: dict[int, Anchor]) -> set[int | None]:
-    own = {pk for row in rows for pk in (row.anchor_id, row.credited_id)}
-    return own | {anchor.pk for anchor in winners.values()}

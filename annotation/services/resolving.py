@@ -112,14 +112,15 @@ def _fill_quotas(comparison: Comparison, project: Project) -> Changes:
 
 
 def _empty_quotas(comparison: Comparison) -> Changes:
-    touched = [comparison.anchor_id, comparison.credited_id]
-    anchors.locked(touched)
+    held = {one.pk: one for one in anchors.hold([comparison.low_id, comparison.high_id]).values()}
+    changed = [held[pk] for pk in {comparison.anchor_id, comparison.credited_id} if pk]
     if comparison.credited_id:
-        anchors.discredit(comparison.credited_id)
+        held[comparison.credited_id].wins -= 1
         comparison.credited_id = None
-    if comparison.anchor_id:
-        comparison.holds_slot = anchors.retake(comparison.anchor_id)
-    return anchors.settle(touched)
+    if comparison.anchor_id and anchors.has_place(own := held[comparison.anchor_id]):
+        own.in_flight += 1
+        comparison.holds_slot = True
+    return anchors.put(changed)
 
 
 def _winner(comparison: Comparison) -> int | None:

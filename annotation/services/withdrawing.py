@@ -26,7 +26,7 @@ def withdraw_all(*, preference: Preference, by: User) -> int:
     held = Assignment.objects.filter(comparison__in=rows, state=Assignment.State.LEASED)
     held.update(state=Assignment.State.RELEASED)
     own = _own_anchor(preference)
-    anchors.locked([*_touched(rows), *own])
+    anchors.lock_around(rows, own)
     changes: Changes = {}
     for comparison in rows:
         changes = resolving.merged(changes, _withdraw(comparison))
@@ -42,7 +42,7 @@ def restore_all(*, preference: Preference, project: Project, by: User, at: datet
         _with(preference).filter(state=State.WITHDRAWN, low__excluded_at=None, high__excluded_at=None)
     )
     own = _anchor_of(preference)
-    anchors.locked([*_touched(rows), *own])
+    anchors.lock_around(rows, own)
     limit = project.k * project.attempt_cap
     Anchor.objects.filter(pk__in=own).update(attempt_limit=limit, quota=project.k)
     changes = anchors.settle(own)
@@ -102,13 +102,6 @@ def _reopen(comparison: Comparison, project: Project, at: datetime) -> Changes:
         after = resolving.resolve(comparison=comparison, votes=votes, project=project, at=at)
         changes = resolving.merged(changes, after)
     return changes
-
-
-def _touched(rows: list[Comparison]) -> set[int | None]:
-    """Their own anchors, those they were credited to, and those of whoever may have won."""
-    named = {pk for row in rows for pk in (row.anchor_id, row.credited_id)}
-    sides = {pk for row in rows if row.anchor_id for pk in (row.low_id, row.high_id)}
-    return named | set(Anchor.objects.filter(preference__in=sides).values_list("pk", flat=True))
 
 
 def _own_anchor(preference: Preference) -> list[int]:

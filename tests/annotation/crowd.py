@@ -39,6 +39,25 @@ def together(deed: Callable[[int], R]) -> list[R]:
         return [future.result() for future in [threads.submit(run, number) for number in range(TABS)]]
 
 
+def apart(deed: Callable[..., object], *args: object, **named: object) -> object:
+    """For a thread of its own: the deed, and its connection closed."""
+    try:
+        return deed(*args, **named)
+    finally:
+        connection.close()
+
+
+def waiters() -> int:
+    """Connections to this database that wait for a lock."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(DISTINCT w.pid) FROM pg_locks w JOIN pg_locks h ON h.pid = w.pid "
+            "JOIN pg_database d ON d.oid = h.database "
+            "WHERE NOT w.granted AND d.datname = current_database()"
+        )
+        return int(cursor.fetchone()[0])
+
+
 @dataclass
 class Clock:
     """A clock the threads share; it only goes forward, twenty seconds a look."""

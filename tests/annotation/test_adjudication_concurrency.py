@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
 import pytest
+from django.db import transaction
 
 from annotation.errors import DomainError, LeaseLost
-from annotation.models import Adjudication, Comparison, Label, Preference, Project, User
+from annotation.models import Adjudication, Anchor, Comparison, Label, Preference, Project, User
 from annotation.services import adjudication, assignments, exclusion, history, labels
 from tests.annotation import invariants
-from tests.annotation.crowd import TABS, Clock, together
-from tests.annotation.disputes import disputed, settings, vote
+from tests.annotation.crowd import TABS, Clock, apart, together, waiters
+from tests.annotation.disputes import differ, disputed, settings, vote
+from tests.annotation.playing import answer
 from tests.cast import NOW, Cast, join, make_user
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True), pytest.mark.slow]
@@ -156,3 +159,64 @@ def test_a_crowd_of_reviewers_and_annotators_leaves_every_count_exact(
     assert Adjudication.objects.filter(is_current=True).exists()
     assert Adjudication.objects.filter(is_current=False).exists()
     invariants.check(project)
+
+
+def _decide(comparison: Comparison) -> None:
+    """For the anchor: its partner's anchor is not changed."""
+    assert comparison.anchor
+    outcome = "low" if comparison.low_id == comparison.anchor.preference_id else "high"
+    by = User.objects.get(username="owner")
+    adjudication.decide(comparison=comparison, outcome=outcome, by=by, at=NOW)
+
+
+def _withdraw(comparison: Comparison) -> None:
+    adjudication.withdraw(comparison=comparison, by=User.objects.get(username="owner"), at=NOW)
+
+
+def _edit(comparison: Comparison) -> None:
+    one, other = Label.objects.filter(comparison=comparison).order_by("pk")
+    same = one.verdict if one.low_first == other.low_first else {"first": "second"}.get(one.verdict, "first")
+    history.edit(label_id=other.pk, verdict=same, by=other.annotator, at=NOW, key=UUID(int=1, version=4))
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("deed", [_decide, _withdraw, _edit])
+def test_who_decides_anew_holds_no_anchor_while_waiting_for_a_lower_one(
+    cast: Cast, deed: Callable[[Comparison], None]
+) -> None:
+    """Else two such people wait for each other: an exclusion locks the lower of a pair's anchors first."""
+    project = settings(cast, 6, strategy="iterative", k=2)
+    for _ in range(2):  # the first anchor is full then, and only others' partner
+        for person in (cast.ann_one, cast.ann_two):
+            _let_the_anchor_win(project, person)
+    differ(cast, 13)
+    both = Comparison.objects.filter(pool__project=project, disputed=True, anchor__isnull=False)
+    comparison = next(
+        one for one in both if len(_anchors_of(one)) == 2 and max(_anchors_of(one)) == one.anchor_id
+    )
+    lower, own = sorted(_anchors_of(comparison))
+    if deed is _withdraw:
+        _decide(comparison)
+    with ThreadPoolExecutor(1) as threads:
+        with transaction.atomic():
+            Anchor.objects.select_for_update(no_key=True).get(pk=lower)
+            waiting = threads.submit(apart, deed, comparison)
+            while waiters() < 1 and not waiting.done():
+                continue
+            assert not waiting.done()
+            assert Anchor.objects.select_for_update(no_key=True, nowait=True).get(pk=own)
+        waiting.result()
+    invariants.check(project)
+
+
+def _let_the_anchor_win(project: Project, by: User) -> None:
+    held = assignments.next_for(project=project, by=by, at=NOW)
+    assert held
+    assert held.comparison.anchor
+    shown_first = (held.comparison.anchor.preference_id == held.comparison.low_id) == held.low_first
+    answer(held, verdict="first" if shown_first else "second")
+
+
+def _anchors_of(comparison: Comparison) -> set[int]:
+    sides = Anchor.objects.filter(preference__in=[comparison.low_id, comparison.high_id])
+    return set(sides.values_list("pk", flat=True))

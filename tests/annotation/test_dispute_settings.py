@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 
 from annotation.errors import Invalid
 from annotation.models import Analysis, Comparison, Project
 from annotation.selectors import raising as raises
 from annotation.services import adjudication, assignments, projects, raising
 from tests.annotation import invariants
+from tests.annotation.crowd import apart, waiters
 from tests.annotation.disputes import settings, vote
 from tests.annotation.playing import answer
 from tests.cast import NOW, Cast
@@ -111,21 +111,3 @@ def test_what_is_being_decided_while_the_threshold_changes_is_judged_by_the_new_
 
 def _changed(cast: Cast, share: float) -> dict[str, Any]:
     return {"project": cast.project, "by": cast.admin, "at": LATER, "dispute_below": share}
-
-
-def apart(deed: Callable[..., object], *args: object, **named: object) -> None:
-    try:
-        deed(*args, **named)
-    finally:
-        connection.close()
-
-
-def waiters() -> int:
-    """Connections to this database that wait for a lock."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT count(DISTINCT w.pid) FROM pg_locks w JOIN pg_locks h ON h.pid = w.pid "
-            "JOIN pg_database d ON d.oid = h.database "
-            "WHERE NOT w.granted AND d.datname = current_database()"
-        )
-        return int(cursor.fetchone()[0])

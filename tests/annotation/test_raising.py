@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from django.db import connection, transaction
@@ -30,7 +28,7 @@ from annotation.models import (
 from annotation.selectors import tallies
 from annotation.services import assignments, history, projects, raising, raising_batch
 from tests.annotation import invariants
-from tests.annotation.crowd import TABS, Clock, Tab, together
+from tests.annotation.crowd import TABS, Clock, Tab, apart, together, waiters
 from tests.annotation.playing import answer, label_everything
 from tests.annotation.test_history import freeze
 from tests.cast import NOW, Cast, add_preferences, join, make_user
@@ -214,10 +212,10 @@ def test_who_waited_while_the_labels_were_raised_draws_by_the_new_number(cast: C
         with transaction.atomic():
             Membership.objects.select_for_update().get(project=cast.project, user=cast.ann_one)
             waiting = threads.submit(draw)
-            while not _somebody_waits() and not waiting.done():
+            while waiters() < 1 and not waiting.done():
                 continue
             new = {"project": cast.project, "by": cast.owner, "at": LATER, "labels_per_comparison": 2}
-            threads.submit(_elsewhere, new).result()
+            threads.submit(apart, projects.update, **new).result()
         assert waiting.result() == 2
 
 
@@ -240,28 +238,11 @@ def test_who_waited_while_the_project_was_paused_is_given_nothing(
         with transaction.atomic():
             list(waited_for._default_manager.select_for_update().filter(project=cast.project))
             waiting = threads.submit(draw)
-            while not _somebody_waits() and not waiting.done():
+            while waiters() < 1 and not waiting.done():
                 continue
             paused = {"project": cast.project, "by": cast.owner, "at": LATER}
-            threads.submit(_elsewhere, paused, projects.pause).result()
+            threads.submit(apart, projects.pause, **paused).result()
         assert waiting.result() is None
-
-
-def _elsewhere(new: dict[str, Any], deed: Callable[..., object] = projects.update) -> None:
-    try:
-        deed(**new)
-    finally:
-        connection.close()
-
-
-def _somebody_waits() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT 1 FROM pg_locks w JOIN pg_locks h ON h.pid = w.pid "
-            "JOIN pg_database d ON d.oid = h.database "
-            "WHERE NOT w.granted AND d.datname = current_database() LIMIT 1"
-        )
-        return cursor.fetchone() is not None
 
 
 def test_a_new_value_counts_for_the_next_draw_at_once(cast: Cast) -> None:
