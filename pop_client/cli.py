@@ -17,7 +17,7 @@ from pop_client.client import Client, check_hash
 from pop_client.errors import ApiError, Unreachable, WrongHash
 from pop_client.models import Push
 from pop_client.showing import ENDED, GOOD, POLL_SECONDS, Json, counted, finish, say
-from pop_client.signing_in import client, keep
+from pop_client.signing_in import client, keep, secret
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(cli_runs.app, name="runs")
@@ -40,9 +40,12 @@ def main() -> None:
 
 @app.command()
 def login(
-    url: str, token: Annotated[str, typer.Option(prompt=True, hide_input=True)], as_json: Json = False
+    url: str,
+    token: Annotated[str, typer.Option(help="Asked for, or read from a pipe, when it is not given.")] = "",
+    as_json: Json = False,
 ) -> None:
     """Try a token and keep it, readable by you alone."""
+    token = token or secret("Token")
     with Client(url, token) as pop:
         me = pop.me()
     keep(url, token)
@@ -124,11 +127,12 @@ def download(
 def push(
     dataset: int,
     repo_id: Annotated[str, typer.Argument(metavar="OWNER/NAME")],
-    hub_token: Annotated[str, typer.Option(envvar="HF_TOKEN", prompt=True, hide_input=True)],
+    hub_token: Annotated[str, typer.Option(envvar="HF_TOKEN", help="Else it is asked for.")] = "",
     private: Annotated[bool, typer.Option("--private/--public")] = True,
     as_json: Json = False,
 ) -> None:
     """Push a dataset to the Hugging Face Hub and wait for the end; the server's worker does it."""
+    hub_token = hub_token or secret("Hub token")
     with client() as pop:
         made = pop.push(dataset, repo_id, hub_token, private)
         await_push(pop, dataset, made, as_json)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from pydantic import BaseModel
 
+from pop_client.client import Client
 from pop_client.showing import Json, counted, finish, say
 from pop_client.signing_in import client
 
@@ -27,23 +28,54 @@ def list_(project: str, as_json: Json = False) -> None:
         say(pop.runs(project), as_json)
 
 
+class Named(BaseModel):
+    name: str
+    title: str
+    summary: str
+
+
 @app.command()
-def start(
+def presets(as_json: Json = False) -> None:
+    """What --preset takes; with --json each has its whole spec, to change and send by --spec."""
+    with client() as pop:
+        found = pop.presets()
+    say(found if as_json else [Named(**one.model_dump(exclude={"spec"})) for one in found], as_json)
+
+
+@app.command()
+def start(  # noqa: PLR0917 - arguments of a command line
     dataset: int,
     spec: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="A JSON file.")] = None,
+    preset: Annotated[str, typer.Option(help="Instead of a file: one of `pop runs presets`.")] = "",
     name: str = "",
     wait: bool = False,
     as_json: Json = False,
 ) -> None:
     """Queue a run on a frozen dataset. With --wait, Ctrl-C cancels it: it writes a checkpoint first."""
-    try:
-        wanted = json.loads(spec.read_text()) if spec else {}
-    except ValueError as error:
-        raise typer.BadParameter(f"{spec} is not JSON: {error}") from error
+    if spec and preset:
+        raise typer.BadParameter("Give --spec or --preset, not both.")
+    wanted = _read(spec) if spec else {}
     with client() as pop:
+        if preset:
+            wanted = _preset(pop, preset)
         run = pop.start_run(dataset, wanted, name)
         again, cancel = partial(pop.run, run.id), partial(pop.cancel_run, run.id)
         finish(run, wait=wait, again=again, cancel=cancel, as_json=as_json)
+
+
+def _read(spec: Path) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(spec.read_text())
+    except ValueError as error:
+        raise typer.BadParameter(f"{spec} is not JSON: {error}") from error
+    return found
+
+
+def _preset(pop: Client, name: str) -> dict[str, Any]:
+    known = {one.name: one.spec for one in pop.presets()}
+    if name not in known:
+        raise typer.BadParameter(f"There is no preset {name}: choose one of {', '.join(known)}.")
+    return known[name]
 
 
 @app.command()

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from pop_client.downloading import Told, check, fetch
 from pop_client.errors import Unreachable, WrongHash
-from pop_client.models import Dataset, Import, Me, Progress, Project, Push, Run
+from pop_client.models import Dataset, Import, Me, Preset, Progress, Project, Push, Run
 from pop_client.verifying import canonical_sha256
 
 M = TypeVar("M", bound=BaseModel)
@@ -111,6 +111,10 @@ class Client:
 
     def runs(self, project: str) -> list[Run]:
         return list(self._all(f"{_project(project)}/runs/", Run))
+
+    def presets(self) -> list[Preset]:
+        """Specs to start from."""
+        return [Preset.model_validate(one) for one in self._ask("GET", "/presets/")]
 
     def start_run(self, dataset_id: int, spec: Mapping[str, Any] | None = None, name: str = "") -> Run:
         """Queue a training run; what the spec leaves out is default."""

@@ -85,3 +85,10 @@ class Run(BaseModel):
     error: str
     hint: str
     has_model: bool
+
+
+class Preset(BaseModel):
+    name: str
+    title: str
+    summary: str
+    spec: dict[str, Any]

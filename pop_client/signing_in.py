@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 
 import typer
@@ -23,6 +24,16 @@ def keep(url: str, token: str) -> None:
     with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
         json.dump({"url": url, "token": token}, out)
     file.chmod(0o600)
+
+
+def secret(words: str) -> str:
+    """Asked for without an echo; a pipe is read as it is."""
+    if sys.stdin.isatty():
+        return str(typer.prompt(words, hide_input=True))
+    given = sys.stdin.readline().strip()
+    if not given:
+        raise typer.BadParameter(f"{words}: nothing came in.")
+    return given
 
 
 def client() -> Client:

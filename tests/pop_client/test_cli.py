@@ -28,6 +28,14 @@ def test_a_login_is_kept_for_its_owner_alone_and_used(
     assert json.loads(listed.stdout)["slug"] == cast.project.slug
 
 
+def test_an_empty_pipe_is_no_token(live_server: Any, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    done = CliRunner().invoke(app, ["login", live_server.url], input="")
+    assert done.exit_code == 2
+    assert "nothing came in" in done.output
+    assert not (tmp_path / "pop").exists()
+
+
 @pytest.mark.parametrize(
     ("token", "command", "told"),
     [

@@ -126,6 +126,19 @@ def test_a_run_from_start_to_model_and_the_webhook_that_is_told(pop: Pop, tmp_pa
     assert "409" in pop("runs", "cancel", run["id"], code=1)
 
 
+def test_a_preset_takes_the_place_of_a_spec(pop: Pop) -> None:
+    known = {one["name"]: one["spec"] for one in pop("runs", "presets", "--json")}
+    assert known["tiny-cpu"]["model"]["base"] == "tiny"
+    assert "tiny-cpu" in pop("runs", "presets")
+    start = ("runs", "start", pop.made["dataset"], "--preset")
+    assert "choose one of tiny-cpu" in " ".join(pop(*start, "huge", code=2).replace("│", " ").split())
+    (run,) = pop(*start, "tiny-cpu", "--json")
+    ((stored,),) = pop.live.sql("select spec from training_run where id = %s", run["id"])
+    spec = json.loads(stored) if isinstance(stored, str) else stored
+    assert spec["training"]["max_length"] == known["tiny-cpu"]["training"]["max_length"]
+    pop("runs", "cancel", run["id"])
+
+
 def test_rows_for_people_are_whole_and_say_the_same(pop: Pop) -> None:
     text = pop("projects")
     (row,) = pop("projects", "--json")
