@@ -35,7 +35,7 @@ class PairForm(forms.Form):
         required=False,
         min_value=1,
         max_value=LARGEST_ID,
-        help_text="Its number, as in the list beside. Or name two preferences:",
+        help_text="Its number, as in the list of decided comparisons. Or name two preferences:",
     )
     one = forms.IntegerField(
         label="Preference A",

@@ -55,10 +55,13 @@ def share_cell(found: Share) -> SafeString:
 
 
 @register.simple_tag
-def range_bar(low: float | None, value: float | None, high: float | None, middle: str = "") -> SafeString:
-    """An interval on a line from 0 to 1, drawn; `middle` marks one half."""
+def range_bar(
+    low: float | None, value: float | None, high: float | None, middle: str = "", floor: float = 0.0
+) -> SafeString:
+    """An interval on a line from `floor` to 1, drawn; `middle` marks the place halfway."""
     if low is None or value is None or high is None:
         return SafeString("")
+    low, value, high = ((one - floor) / (1.0 - floor) for one in (low, value, high))
     start, end = max(0.0, low), min(1.0, max(high, 0.0))
     line = SafeString('<rect class="range__half" x="49.7" y="0" width="0.6" height="10"/>' if middle else "")
     return format_html(

@@ -73,7 +73,8 @@ def flagged(request: HttpRequest, slug: str) -> HttpResponse:
 def live(request: HttpRequest, slug: str) -> HttpResponse:
     """HTMX, every two seconds while a worker is at it: how far it is."""
     project = desk.managed(request, slug)
-    context = {**_state(request, project), "reload": True}
+    part = "cycles" if request.GET.get("part") == "cycles" else "strengths"
+    context = {**_state(request, project), "part": part, "reload": True}
     return render(request, "frontend/consistency/state.html", context)
 
 

@@ -64,7 +64,10 @@ def test_while_a_worker_is_at_it_the_page_asks_again(cast: Cast, owner: Client) 
     assert 'hx-trigger="every 2s"' in shown
     for row in Analysis.objects.all():
         tasks.run_analysis(row.pk)
-    assert "hx-trigger" not in page(owner, "consistency-live", cast)
+    ended = page(owner, "consistency-live", cast)
+    assert "hx-trigger" not in ended
+    assert 'hx-swap-oob="true"' in ended
+    assert "disabled" not in ended
 
 
 def test_strengths_are_listed_with_intervals_and_the_other_way_round(cast: Cast, owner: Client) -> None:

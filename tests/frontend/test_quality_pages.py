@@ -114,3 +114,9 @@ def test_shares_are_written_as_people_read_them() -> None:
     assert [shares.signed(value) for value in (None, -0.125, 0.8)] == ["–", "−0.12", "0.80"]
     assert shares.range_bar(None, None, None) == ""
     assert 'x="40.38' in shares.range_bar(0.4038, 0.5, 0.5962)
+
+
+def test_an_agreement_below_chance_is_drawn_left_of_the_middle() -> None:
+    drawn = shares.range_bar(-0.5, -0.25, 0.0, "zero", -1)
+    assert 'range__interval" x="25.00" y="3" width="25.00"' in drawn
+    assert 'range__value" x="37.00"' in drawn
