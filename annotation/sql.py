@@ -167,6 +167,7 @@ class Table(Generic[M]):
     def insert_after(self, row: M, update: str, given: Sequence[Any], *, unless: str = "") -> bool:
         """Run the update; only if it changed a row, write the new one, in one statement on PostgreSQL.
 
+        Not for a `together` block: the writes that wait there are not sent with it.
         False when nothing was written, be it for the update or for `unless`: nobody can go on from there.
         """
         if connection.vendor != "postgresql":

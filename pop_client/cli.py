@@ -132,7 +132,7 @@ def push(
     as_json: Json = False,
 ) -> None:
     """Push a dataset to the Hugging Face Hub and wait for the end; the server's worker does it."""
-    hub_token = hub_token or secret("Hub token")
+    hub_token = hub_token or str(typer.prompt("Hub token", hide_input=True))
     with client() as pop:
         made = pop.push(dataset, repo_id, hub_token, private)
         await_push(pop, dataset, made, as_json)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from threading import Event, current_thread, main_thread
+from contextlib import contextmanager, suppress
+from queue import Empty, SimpleQueue
+from threading import current_thread, main_thread
 from typing import Annotated, TypeVar
 
 import typer
@@ -71,7 +72,8 @@ def watch(job: J, again: Callable[[], J], cancel: Callable[[], J]) -> J:
         while job.state not in ENDED:
             done, total = _share(job)
             bar.update(task, description=job.state, completed=done, total=total, pace=pace(job))
-            if interrupted.wait(POLL_SECONDS):
+            with suppress(Empty):
+                interrupted.get(timeout=POLL_SECONDS)
                 break
             job = again()
     if job.state not in ENDED:
@@ -81,21 +83,23 @@ def watch(job: J, again: Callable[[], J], cancel: Callable[[], J]) -> J:
 
 
 @contextmanager
-def _interrupted() -> Iterator[Event]:
-    """Set by the first Ctrl-C. The second one breaks off wherever the program is.
+def _interrupted() -> Iterator[SimpleQueue[None]]:
+    """Filled by the first Ctrl-C. The second one breaks off wherever the program is.
 
-    Raised between two instructions, the exception could leave a lock of the bar taken, and its end hang.
+    Raised between two instructions, the exception could leave a lock of the bar taken, and its end hang. A
+    signal may come in the middle of anything: of all queues and events only this one can be filled then.
     """
-    asked = Event()
-    if current_thread() is not main_thread():
-        yield asked
+    asked: SimpleQueue[None] = SimpleQueue()
+    before = signal.getsignal(signal.SIGINT)
+    if current_thread() is not main_thread() or before is not signal.default_int_handler:
+        yield asked  # a script's background command does not hear Ctrl-C
         return
 
     def note(*_: object) -> None:
-        asked.set()
         signal.signal(signal.SIGINT, before)
+        asked.put(None)
 
-    before = signal.signal(signal.SIGINT, note)
+    signal.signal(signal.SIGINT, note)
     try:
         yield asked
     finally:

@@ -105,7 +105,8 @@ def _write(dataset: PopDataset, folder: Path) -> dict[str, Any]:
             _beat(dataset, progress_total=total)
             preferences = frozen_rows.preferences(dataset.project, alias, chosen.split_of)
             rows = chosen.records()
-        with read_ahead(alias, preferences) as preferences, read_ahead(alias, rows) as rows:
+        texts = read_ahead(alias, preferences, frozen_rows.weight)
+        with texts as preferences, read_ahead(alias, rows) as rows:
             return canonical.write(
                 folder,
                 preferences=preferences,

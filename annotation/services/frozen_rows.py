@@ -46,6 +46,11 @@ def preferences(
         }
 
 
+def weight(preference: dict[str, Any]) -> int:
+    """Its texts' characters."""
+    return sum(len(message["content"]) for name in TEXTS for message in preference[name])
+
+
 def rows(
     project: Project, alias: str, options: FreezeOptions, left_out: dict[str, int]
 ) -> Iterator[dict[str, Any]]:

@@ -74,7 +74,7 @@ def _stored(job: PreferenceImport, batch: Sequence[Row], bytes_done: int) -> Pre
 
 
 def _commit_without_waiting() -> None:
-    """Commit this batch before the disk has it: half a second of batches may be lost when a machine dies.
+    """Commit this batch before the disk has it: half a second of batches may be lost with the server.
 
     Progress is lost with the rows, so that the import is taken up and read again. Whatever is committed the
     usual way, the import's end or a label, writes all earlier batches to the disk with it.

@@ -22,10 +22,10 @@ from annotation.imports import hub
 from annotation.imports.records import Row, UnreadableFile
 from annotation.models import PreferenceImport, Project, User
 from annotation.services import audit, doorbell, import_batches
-from annotation.services.preference_rows import ready
+from annotation.services.preference_rows import ready, weight
 
 TASK = "annotation.tasks.run_import"
-BATCH = 2_000  # rows in one transaction: its locks keep annotators waiting for about a tenth of a second
+BATCH = 2_000  # rows in one transaction: its locks keep annotators waiting for up to a fifth of a second
 STALE = timedelta(minutes=2)  # without a heartbeat for so long, another worker may take over
 RING_AFTER = timedelta(seconds=20)
 ATTEMPTS = 5  # a file that ends its worker, by its memory for one, must not do so for ever
@@ -133,7 +133,7 @@ def _import(job: PreferenceImport) -> None:
     import_batches.check_wanted(job)
     with _opened(job) as stream:
         where = stream.tell if stream else lambda: 0
-        with closing(ahead.batches(map(ready, _rows(job, stream)), BATCH, where)) as batches:
+        with closing(ahead.batches(map(ready, _rows(job, stream)), BATCH, where, weight)) as batches:
             for batch in batches:
                 import_batches.store(job, batch.rows, batch.position)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from copy import deepcopy
 from itertools import chain
@@ -41,7 +41,9 @@ def snapshot() -> Iterator[str]:
 
 
 @contextmanager
-def read_ahead(alias: str, rows: Iterator[T]) -> Iterator[Iterator[T]]:
+def read_ahead(
+    alias: str, rows: Iterator[T], weight: Callable[[T], int] = lambda row: 0
+) -> Iterator[Iterator[T]]:
     """The rows of a reader of the snapshot, read in a thread while the rows before are worked on.
 
     Nobody else may use the alias until they are through. A caller's transaction keeps its own thread.
@@ -52,7 +54,7 @@ def read_ahead(alias: str, rows: Iterator[T]) -> Iterator[Iterator[T]]:
     held = connections[alias]
     held.inc_thread_sharing()
     try:
-        with closing(ahead.batches(_lent(held, rows), AHEAD)) as batches:
+        with closing(ahead.batches(_lent(held, rows), AHEAD, weight=weight)) as batches:
             yield chain.from_iterable(batch.rows for batch in batches)
     finally:
         held.dec_thread_sharing()

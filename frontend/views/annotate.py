@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from threading import BoundedSemaphore
 from typing import Annotated, Any, TypeVar
@@ -38,6 +39,7 @@ REASONS = (
 # Of a process's threads, which are more so that downloads can hold some. More labels at once only wait for
 # each other's interpreter lock, some of them while others wait for a lock of theirs in the database.
 _AT_ONCE = BoundedSemaphore(2)
+_TURN_SECONDS = 0.5  # then it goes on all the same: two that wait for a lock must not stop everybody else
 Id = Annotated[int, Field(ge=1, le=2**63 - 1)]  # no database can be asked for more
 
 
@@ -72,6 +74,16 @@ Body = TypeVar("Body", bound=BaseModel)
 Endpoint = Callable[[User, Project, Body], dict[str, Any]]
 
 
+@contextmanager
+def _turn() -> Iterator[None]:
+    mine = _AT_ONCE.acquire(timeout=_TURN_SECONDS)
+    try:
+        yield
+    finally:
+        if mine:
+            _AT_ONCE.release()
+
+
 def endpoint(shape: type[Body]) -> Callable[[Endpoint[Body]], Callable[[HttpRequest, str], HttpResponse]]:
     """A JSON POST of a signed-in member: 401 in words instead of a redirect, refusals as code and detail."""
 
@@ -86,7 +98,7 @@ def endpoint(shape: type[Body]) -> Callable[[Endpoint[Body]], Callable[[HttpRequ
             try:
                 body = shape.model_validate_json(request.body or b"{}")
                 project = projects.get(user, slug)  # 404 unless it is theirs; every member may label
-                with _AT_ONCE:
+                with _turn():
                     return JsonResponse(view(user, project, body))
             except ValidationError as error:
                 return JsonResponse({"code": "invalid", "detail": _first_error(error)}, status=422)

@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from annotation.models import PopDataset, Preference
 from annotation.services import datasets
-from annotation.services.snapshot import ALIAS, snapshot
+from annotation.services.snapshot import ALIAS, read_ahead, snapshot
 from tests.annotation.frozen import decide, fill, frozen
 from tests.cast import Cast, add_preferences, make_cast
 
@@ -53,6 +53,28 @@ def test_a_snapshot_stands_still_and_keeps_no_writer_waiting(decided: Cast) -> N
     assert ALIAS not in vars(connections._connections._storage)  # type: ignore[attr-defined]
     with snapshot() as alias:
         assert Preference.objects.using(alias).count() == before + 5
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_what_breaks_off_in_the_middle_of_reading_ahead_comes_through_as_it_was(
+    decided: Cast, error: BaseException
+) -> None:
+    """The reader is far from its end then, and the snapshot's connection is still this thread's."""
+    counted: list[int] = []
+
+    def break_off() -> None:
+        with snapshot() as alias:
+            try:
+                with read_ahead(alias, (n for n in range(10**9))) as rows:
+                    assert next(rows) == 0
+                    raise error
+            finally:
+                counted.append(Preference.objects.using(alias).count())
+
+    with pytest.raises(type(error)):
+        break_off()
+    assert counted == [24]
+    assert ALIAS not in vars(connections._connections._storage)  # type: ignore[attr-defined]
 
 
 def test_inside_a_transaction_that_transaction_is_the_snapshot(decided: Cast) -> None:

@@ -46,13 +46,15 @@ world.say([one.state, one.url, one.error, one.sealed_token])
 """
 LOAD = """
 import json
+import os
 from datasets import load_dataset
 found = {}
 for name in (None, "rows", "preferences"):
     loaded = load_dataset("acme/tone", name, streaming=True)
     read = {split: list(part) for split, part in loaded.items()}
     found[str(name)] = {split: [len(rows), sorted(rows[0])] for split, rows in read.items()}
-print(json.dumps(found))
+print(json.dumps(found), flush=True)
+os._exit(0)  # Arrow's threads may abort a process that ends after streaming Parquet (apache/arrow #45214)
 """
 
 
@@ -96,8 +98,9 @@ def test_what_is_pushed_is_what_load_dataset_reads(bare_stack: LiveStack, tmp_pa
         env = {**os.environ, "HF_HUB_OFFLINE": "0", "HF_ENDPOINT": hub.url, "NO_PROXY": "*"}
         env["HF_HOME"] = str(tmp_path)
         done = subprocess.run(
-            [sys.executable, "-c", LOAD], env=env, capture_output=True, text=True, check=True
+            [sys.executable, "-c", LOAD], env=env, capture_output=True, text=True, check=False
         )
+    assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
     assert found["rows"] == found["None"]
     assert {split: count for split, (count, _) in found["rows"].items()} == {

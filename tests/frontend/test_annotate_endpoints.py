@@ -11,6 +11,7 @@ from django.test import Client
 from django.urls import reverse
 
 from annotation.models import Assignment, Label, Preference
+from frontend.views import annotate
 from tests.cast import add_preferences
 
 if TYPE_CHECKING:
@@ -171,3 +172,16 @@ def test_a_number_no_database_can_hold_is_refused_in_words(
     client_one: Client, project: Project, name: str, body: dict[str, Any]
 ) -> None:
     assert post(client_one, project, name, body).status_code == 422
+
+
+def test_two_that_wait_for_a_lock_do_not_stop_everybody_else(client_one: Client, project: Project) -> None:
+    held = [annotate._AT_ONCE.acquire(blocking=False) for _ in range(2)]
+    try:
+        assert held == [True, True]
+        assert reply(client_one, project, "next", {"exclude": []})["task"]
+    finally:
+        for _ in held:
+            annotate._AT_ONCE.release()
+    reply(client_one, project, "next", {"exclude": []})
+    with pytest.raises(ValueError, match="released too many times"):
+        annotate._AT_ONCE.release()  # as many turns as before

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
+from pop_client import showing
 from pop_client.cli import app, main
 from tests.callers import secret_of
 from tests.cast import make_cast
@@ -59,3 +61,26 @@ def test_what_went_wrong_is_told_in_words_and_by_the_exit_status(  # noqa: PLR09
     said = " ".join(capsys.readouterr().err.replace("│", " ").split())
     assert ended.value.code == told[0]
     assert told[1] in said
+
+
+def test_a_background_command_of_a_script_does_not_hear_ctrl_c() -> None:
+    """Shells start it with SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with showing._interrupted() as asked:
+            signal.raise_signal(signal.SIGINT)
+            assert asked.empty()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_the_first_ctrl_c_is_noted_and_the_second_breaks_off() -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with showing._interrupted() as asked:
+            signal.raise_signal(signal.SIGINT)
+            assert asked.get(timeout=1) is None
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
