@@ -55,6 +55,7 @@ HELPERS = {
     "annotation/sampling/plan.py": "what a strategy is",
     "training/engine/evaluations/heldout.py": "what an evaluation is given",
     "training/engine/methods/batch.py": "what a loss is given",
+    "training/engine/methods/cross_entropy.py": "the formula of those that believe a label in part",
     "training/engine/methods/logistic.py": "the formula most methods share",
 }
 

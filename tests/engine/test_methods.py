@@ -22,6 +22,13 @@ def log_sigmoid(x: float) -> float:
     return -math.log1p(math.exp(-x))
 
 
+CDPO_SECOND = -0.75 * log_sigmoid(-1) - 0.25 * log_sigmoid(1)
+ROBUST_SECOND = -1.5 * log_sigmoid(-1) + 0.5 * log_sigmoid(1)
+# γ = ½·log 3 and margins 2 and ½: p = ¾, and 3^¼/(1 + 3^¼).
+P_SECOND = 3**0.25 / (1 + 3**0.25)
+MMPO_SECOND = -P_SECOND * log_sigmoid(-1) - (1 - P_SECOND) * log_sigmoid(1)
+
+
 def batch(**changes: Any) -> PairBatch:
     fields: dict[str, Any] = {
         "policy_chosen_logps": (-3.0, -2.0),
@@ -30,6 +37,9 @@ def batch(**changes: Any) -> PairBatch:
         "ref_rejected_logps": (-5.0, -2.0),
         "score_margin": SCORES,
         "weak_target_margin": WEAK,
+        "weak_policy_margin": WEAK,
+        "chosen_lengths": (2.0, 1.0),
+        "rejected_lengths": (3.0, 1.0),
     } | changes
     return PairBatch(**{name: torch.tensor(value, dtype=torch.float64) for name, value in fields.items()})
 
@@ -43,6 +53,21 @@ def batch(**changes: Any) -> PairBatch:
         ("dpo_scaled", {}, [-2.0 * log_sigmoid(1), -0.5 * log_sigmoid(-1)]),
         ("dpo_pop", {}, [-log_sigmoid(1 - 0.4), -log_sigmoid(-1)]),
         ("dpo_pop", {"max_margin": 0.25}, [-log_sigmoid(1 - 0.25), -log_sigmoid(-1)]),
+        ("dpo_pop_raw", {}, [-log_sigmoid(1 - 0.4), -log_sigmoid(-1 + 3)]),
+        ("dpo_pop_resampled", {}, [-log_sigmoid(1), -log_sigmoid(-1)]),
+        ("odpo", {}, [-log_sigmoid(1 - math.log(2)), -log_sigmoid(-1 + math.log(2))]),
+        ("odpo", {"alpha": 0.0}, [-log_sigmoid(1), -log_sigmoid(-1)]),
+        ("mmpo", {"gamma": math.log(3) / 2}, [-0.75 * log_sigmoid(1) - 0.25 * log_sigmoid(-1), MMPO_SECOND]),
+        ("ipo", {}, [(2 - 1) ** 2, (-2 - 1) ** 2]),
+        ("ipo_mean", {}, [(1 / 2 + 1 / 3 - 1) ** 2, (-1 - 1 - 1) ** 2]),
+        ("simpo", {"gamma_beta_ratio": 0.5}, [math.log(2), -log_sigmoid(0.5 * (-2 + 1) - 0.25)]),
+        ("cdpo", {"epsilon": 0.25}, [-0.75 * log_sigmoid(1) - 0.25 * log_sigmoid(-1), CDPO_SECOND]),
+        ("robust_dpo", {"epsilon": 0.25}, [-1.5 * log_sigmoid(1) + 0.5 * log_sigmoid(-1), ROBUST_SECOND]),
+        (
+            "ropo",
+            {"alpha": 1.0},
+            [-log_sigmoid(1) + 1 / (1 + math.e), -log_sigmoid(-1) + 1 / (1 + 1 / math.e)],
+        ),
     ],
 )
 def test_hand_worked_values(slug: str, params: dict[str, float], expected: list[float]) -> None:
@@ -66,13 +91,16 @@ def test_every_method_gives_one_loss_a_pair_and_a_gradient_to_the_policy(slug: s
     assert (pairs.policy_chosen_logps.grad < 0).all()
 
 
-def test_no_gradient_reaches_the_pop_margin() -> None:
+@pytest.mark.parametrize(
+    ("slug", "field"), [("dpo_pop", "weak_target_margin"), ("dpo_pop_raw", "weak_policy_margin")]
+)
+def test_no_gradient_reaches_the_pop_margin(slug: str, field: str) -> None:
     pairs = batch()
     pairs.policy_chosen_logps.requires_grad_()
-    assert pairs.weak_target_margin is not None
-    pairs.weak_target_margin.requires_grad_()
-    torch.autograd.backward(per_pair_loss("dpo_pop", pairs).sum())
-    assert pairs.weak_target_margin.grad is None
+    weak = getattr(pairs, field)
+    weak.requires_grad_()
+    torch.autograd.backward(per_pair_loss(slug, pairs).sum())
+    assert weak.grad is None
 
 
 def test_pop_gradient_is_minus_beta_times_the_probability_of_being_wrong() -> None:
@@ -84,13 +112,81 @@ def test_pop_gradient_is_minus_beta_times_the_probability_of_being_wrong() -> No
     assert pairs.policy_chosen_logps.grad.tolist() == pytest.approx(expected, rel=1e-12)
 
 
-def test_large_margins_stay_finite() -> None:
-    pairs = batch(policy_chosen_logps=(-9000.0, 0.0), policy_rejected_logps=(0.0, -9000.0))
-    assert torch.isfinite(per_pair_loss("dpo", pairs, beta=1.0)).all()
+@pytest.mark.parametrize("slug", catalog.METHODS)
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64])
+def test_large_margins_stay_finite_and_so_do_gradients(slug: str, kind: torch.dtype) -> None:
+    """|Δ| = 10⁴, beyond what exp can hold."""
+    far = batch(policy_chosen_logps=(-1e4, 0.0), policy_rejected_logps=(0.0, -1e4))
+    pairs = PairBatch(**{name: value.to(kind) for name, value in far.__dict__.items() if value is not None})
+    pairs.policy_chosen_logps.requires_grad_()
+    losses = per_pair_loss(slug, pairs, beta=1.0)
+    torch.autograd.backward(losses.sum())
+    assert torch.isfinite(losses).all()
+    assert pairs.policy_chosen_logps.grad is not None
+    assert torch.isfinite(pairs.policy_chosen_logps.grad).all()
+
+
+UNITS = {"chosen_lengths": (1.0, 1.0), "rejected_lengths": (1.0, 1.0)}
+NO_REFERENCE = {"ref_chosen_logps": (0.0, 0.0), "ref_rejected_logps": (0.0, 0.0)}
+# What has no DPO in it: squared losses (held to each other), and ROPO, whose factor goes to 0 with its term.
+AS_DPO: dict[str, tuple[dict[str, float], dict[str, Any]]] = {
+    "dpo_margin": ({"margin": 0.0}, {}),
+    "dpo_margin_gt": ({}, {"score_margin": (0.0, 0.0)}),
+    "dpo_scaled": ({}, {"score_margin": (1.0, 1.0)}),
+    "dpo_pop": ({}, {"weak_target_margin": (0.0, -1.0)}),
+    "dpo_pop_raw": ({}, {"weak_policy_margin": (0.0, 0.0)}),
+    "dpo_pop_resampled": ({}, {}),
+    "odpo": ({}, {"score_margin": (1.0, 1.0)}),
+    "mmpo": ({}, {"score_margin": (1e3, 1e3)}),
+    "cdpo": ({"epsilon": 0.0}, {}),
+    "robust_dpo": ({"epsilon": 0.0}, {}),
+    "simpo": ({"gamma_beta_ratio": 0.0}, {**UNITS, **NO_REFERENCE}),
+}
+
+
+@pytest.mark.parametrize("slug", AS_DPO)
+def test_without_margin_or_weight_it_is_dpo(slug: str) -> None:
+    params, changes = AS_DPO[slug]
+    pairs = batch(**changes)
+    expected = per_pair_loss("dpo", pairs, beta=0.5)
+    torch.testing.assert_close(per_pair_loss(slug, pairs, beta=0.5, **params), expected, rtol=1e-12, atol=0)
+
+
+def test_every_method_is_held_to_dpo_or_said_to_have_none_in_it() -> None:
+    assert set(catalog.METHODS) - set(AS_DPO) == {"dpo", "ipo", "ipo_mean", "ropo"}
+    pairs = batch(**UNITS)
+    assert per_pair_loss("ipo_mean", pairs).tolist() == pytest.approx(per_pair_loss("ipo", pairs).tolist())
+
+
+def test_ropo_with_little_of_its_term_is_dpo_times_its_factor() -> None:
+    tiny = 1e-9
+    losses = per_pair_loss("ropo", batch(), beta=0.5, alpha=tiny) / (4 * tiny)
+    expected = per_pair_loss("dpo", batch(), beta=0.5)
+    torch.testing.assert_close(losses, expected, rtol=1e-7, atol=0)
+
+
+@pytest.mark.parametrize("margin", [0.0, -1.0])
+def test_odpo_refuses_a_score_margin_without_a_logarithm(margin: float) -> None:
+    with pytest.raises(ValueError, match="above 0"):
+        per_pair_loss("odpo", batch(score_margin=(1.0, margin)))
+
+
+def test_mmpo_prefers_a_reward_models_margin() -> None:
+    sure = batch(reward_margin=(1e3, 1e3))
+    expected = per_pair_loss("dpo", batch(), beta=0.5)
+    torch.testing.assert_close(per_pair_loss("mmpo", sure, beta=0.5), expected)
 
 
 @pytest.mark.parametrize(
-    ("slug", "field"), [("dpo_pop", "weak_target_margin"), ("dpo_scaled", "score_margin")]
+    ("slug", "field"),
+    [
+        ("dpo_pop", "weak_target_margin"),
+        ("dpo_pop_raw", "weak_policy_margin"),
+        ("dpo_scaled", "score_margin"),
+        ("mmpo", "score_margin"),
+        ("simpo", "chosen_lengths"),
+        ("ipo_mean", "rejected_lengths"),
+    ],
 )
 def test_a_missing_field_is_named(slug: str, field: str) -> None:
     pairs = batch()

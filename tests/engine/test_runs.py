@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from tests.engine import world
-from training.engine import catalog, runner
+from training.engine import catalog, preparation, runner
 from training.engine.errors import DatasetError, NotFinite
 
 # PEFT and TRL still ask the models by a name that transformers will drop in version 6.
@@ -237,3 +237,28 @@ def test_only_the_last_two_checkpoints_stay(tmp_path: Path) -> None:
         "checkpoint-4",
         "checkpoint-5",
     ]
+
+
+def scored(margins: list[float]) -> list[dict[str, Any]]:
+    """A row whose strong side has each of these score margins."""
+    lines = [world.row(n, n + 1000) for n in range(len(margins))]
+    for line, margin in zip(lines, margins, strict=True):
+        line["strong"] |= {"score_chosen": margin, "score_rejected": 0.0}
+        line["weak"] |= {"score_chosen": margin, "score_rejected": 0.0}
+    return lines
+
+
+def test_odpo_leaves_out_what_has_no_logarithm_and_says_so(tmp_path: Path) -> None:
+    folder = world.run_dir(tmp_path, scored([1.0, 0.0, 2.0, -1.0, 0.5, 3.0]), method={"slug": "odpo"})
+    run = world.open_run(folder)
+    rows = preparation.prepare(run, None)
+    assert len(rows) == 8  # both sides of four lines
+    warned = {event.data["code"]: event.data["message"] for event in world.told(folder, "warning")}
+    assert warned["margins_not_positive"].startswith("4 of 12 training preferences are left out")
+    assert "score_margin_negative" not in warned
+
+
+def test_odpo_without_any_positive_margin_is_refused(tmp_path: Path) -> None:
+    folder = world.run_dir(tmp_path, scored([0.0, -1.0]), method={"slug": "odpo"})
+    with pytest.raises(DatasetError, match="there is none"):
+        preparation.prepare(world.open_run(folder), None)

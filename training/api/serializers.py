@@ -145,6 +145,9 @@ class MethodSerializer(serializers.Serializer[Any]):
     summary = serializers.CharField()
     source = serializers.CharField()  # type: ignore[assignment]
     needs_score_margin = serializers.BooleanField()
+    needs_positive_margin = serializers.BooleanField(
+        help_text="Preferences whose score margin is not above 0 are left out."
+    )
     pop_rows = serializers.BooleanField(help_text="Trains on PoP rows; others train on preferences.")
     target = serializers.BooleanField(help_text="Keeps a target policy.")
     params_schema = serializers.SerializerMethodField(help_text="JSON Schema of `method.params`.")

@@ -10,44 +10,26 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
-
-
-class Params(BaseModel):
-    """Parameters of a method; unknown names are errors."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class Beta(Params):
-    beta: float = Field(
-        0.1, gt=0, title="β", description="Strength of the pull towards the reference policy."
-    )
-
-
-class FixedMargin(Beta):
-    margin: float = Field(1.0, title="Margin", description="Subtracted from every implicit-reward margin.")
-
-
-class Pop(Beta):
-    max_margin: float = Field(
-        10.0, ge=0, title="M_max", description="The weak preference's margin is clipped to [0, M_max]."
-    )
-    target_rate: float = Field(
-        0.01,
-        gt=0,
-        le=1,
-        title="Target rate",
-        description="Polyak coefficient of the target policy (ours: the paper gives none).",
-    )
-    target_interval: int = Field(
-        1, ge=1, title="Target interval", description="Optimizer steps between target updates."
-    )
+from training.engine.params import (
+    Beta,
+    FixedMargin,
+    Mmpo,
+    Odpo,
+    Params,
+    Pop,
+    Ropo,
+    Simpo,
+    TwoSided,
+)
 
 
 @dataclass(frozen=True)
 class Method:
-    """A preference loss: its name, its source, what it needs, and where its pure function is."""
+    """A preference loss: its name, its source, what it needs, and where its pure function is.
+
+    `needs_positive_margin`: preferences whose score margin is not above 0 are left out. `target`: the weak
+    preference's margin under a target policy. `weak_policy`: the same under the policy itself.
+    """
 
     slug: str
     title: str
@@ -56,8 +38,10 @@ class Method:
     function: str
     params: type[Params] = Beta
     needs_score_margin: bool = False
+    needs_positive_margin: bool = False
     pop_rows: bool = False
     target: bool = False
+    weak_policy: bool = False
 
 
 @dataclass(frozen=True)
@@ -126,6 +110,88 @@ METHODS: dict[str, Method] = {
             "arXiv 2410.01257; arXiv 2509.22851, Eq. 8",
             f"{_M}.dpo_scaled:loss",
             needs_score_margin=True,
+        ),
+        Method(
+            "dpo_pop_raw",
+            "DPO-PoP, raw margin",
+            "The weak preference's margin under the policy itself: no target, no clipping.",
+            "arXiv 2509.22851, Eq. 6",
+            f"{_M}.dpo_pop_raw:loss",
+            pop_rows=True,
+            weak_policy=True,
+        ),
+        Method(
+            "dpo_pop_resampled",
+            "DPO on PoP rows",
+            "Plain DPO on the strong sides of PoP rows: tells the choice of rows from the margin.",
+            "A control for arXiv 2509.22851",
+            f"{_M}.dpo_pop_resampled:loss",
+            pop_rows=True,
+        ),
+        Method(
+            "odpo",
+            "ODPO",
+            "The logarithm of the score margin as the margin.",
+            "arXiv 2402.10571",
+            f"{_M}.odpo:loss",
+            params=Odpo,
+            needs_score_margin=True,
+            needs_positive_margin=True,
+        ),
+        Method(
+            "mmpo",
+            "MMPO",
+            "The score margin says how probable the preference is.",
+            "arXiv 2410.03145",
+            f"{_M}.mmpo:loss",
+            params=Mmpo,
+            needs_score_margin=True,
+        ),
+        Method(
+            "ipo",
+            "IPO",
+            "The margin is pulled to 1/(2β); summed log-probabilities.",
+            "arXiv 2310.12036, Eq. 17",
+            f"{_M}.ipo:loss",
+        ),
+        Method(
+            "ipo_mean",
+            "IPO, token mean",
+            "IPO with log-probabilities a token, as TRL computes it.",
+            "arXiv 2310.12036; TRL's loss_type ipo",
+            f"{_M}.ipo_mean:loss",
+        ),
+        Method(
+            "simpo",
+            "SimPO",
+            "No reference, log-probabilities a token, a fixed target margin.",
+            "arXiv 2405.14734, Eq. 6",
+            f"{_M}.simpo:loss",
+            params=Simpo,
+        ),
+        Method(
+            "cdpo",
+            "Conservative DPO",
+            "Every preference is taken to be wrong with the same probability.",
+            "E. Mitchell, A note on DPO with noisy preferences (2023)",
+            f"{_M}.cdpo:loss",
+            params=TwoSided,
+        ),
+        Method(
+            "robust_dpo",
+            "Robust DPO",
+            "An unbiased loss where labels are flipped at a known rate.",
+            "arXiv 2403.00409",
+            f"{_M}.robust_dpo:loss",
+            params=TwoSided,
+        ),
+        Method(
+            "ropo",
+            "ROPO",
+            "A bounded term keeps what looks wrong from pulling ever harder. Experimental.",
+            "arXiv 2404.04102",
+            f"{_M}.ropo:loss",
+            params=Ropo,
         ),
     )
 }

@@ -63,6 +63,8 @@ def describe(batch: PairBatch, *, beta: float, max_margin: float | None) -> dict
     if batch.ref_chosen_logps is not None and batch.ref_rejected_logps is not None:
         values["rewards/chosen"] = beta * (batch.policy_chosen_logps - batch.ref_chosen_logps)
         values["rewards/rejected"] = beta * (batch.policy_rejected_logps - batch.ref_rejected_logps)
+    if batch.weak_policy_margin is not None:
+        values["pop/weak_margin"] = batch.weak_policy_margin
     if batch.weak_target_margin is not None and max_margin is not None:
         values["pop/weak_margin"] = batch.weak_target_margin
         values["pop/zero_share"] = (batch.weak_target_margin <= 0).float()

@@ -153,11 +153,35 @@ def training_rows(run: Run) -> list[dict[str, int]]:
             hint="Raise the longest sequence (max_length).",
         )
     if method.needs_score_margin:
-        _check_scores(run, kept, method.title)
+        _check_scores(run, kept, method)
+    return _above_zero(run, kept, method.title) if method.needs_positive_margin else kept
+
+
+def _above_zero(run: Run, rows: list[dict[str, int]], title: str) -> list[dict[str, int]]:
+    """The rows whose score margin has a logarithm.
+
+    Raises:
+        DatasetError: there is none.
+    """
+    margins = [run.data.preferences[row["strong"]].score_margin for row in rows]
+    kept = [row for row, margin in zip(rows, margins, strict=True) if margin is not None and margin > 0]
+    if not kept:
+        raise DatasetError(
+            f"{title} needs chosen responses that score above the rejected ones, and there is none.",
+            code="dataset_empty",
+            hint="Look at the scores, or choose a method without them.",
+        )
+    if len(kept) < len(rows):
+        message = (
+            f"{len(rows) - len(kept)} of {len(rows)} training preferences are left out: their chosen "
+            f"response does not score above the rejected one, and {title} takes the difference's logarithm."
+        )
+        run.events.write("warning", code="margins_not_positive", message=message)
     return kept
 
 
-def _check_scores(run: Run, rows: list[dict[str, int]], title: str) -> None:
+def _check_scores(run: Run, rows: list[dict[str, int]], method: catalog.Method) -> None:
+    title = method.title
     margins = [run.data.preferences[row["strong"]].score_margin for row in rows]
     lacking = margins.count(None)
     if lacking:
@@ -167,7 +191,7 @@ def _check_scores(run: Run, rows: list[dict[str, int]], title: str) -> None:
             hint="Import score_chosen and score_rejected, or choose a method without scores.",
         )
     against = sum(margin is not None and margin < 0 for margin in margins)
-    if against:
+    if against and not method.needs_positive_margin:
         run.events.write(
             "warning",
             code="score_margin_negative",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,9 @@ from datasets import Dataset
 from torch import Tensor
 
 from training.engine import catalog, checkpoints, trl_seam
-from training.engine.batching import PairCollator, rows_in
+from training.engine.batching import PairCollator, Sequences, rows_in
 from training.engine.errors import NotFinite
-from training.engine.logps import Scorer, preference_logps
+from training.engine.logps import Scorer, evaluating, preference_logps
 from training.engine.methods import PairBatch, per_pair_loss
 from training.engine.metrics import Tally, describe
 from training.engine.spec import LoraSpec, RunSpec
@@ -74,7 +75,8 @@ class PairTrainer(trl_seam.SeamTrainer):
 
     def pairs(self, inputs: dict[str, Any]) -> PairBatch:
         """Run the policy (and the target) on a collated batch and spread the results over its rows."""
-        weak_margin = self._weak_target_margin(inputs) if self.target is not None else None
+        by_target = self._weak_margin(inputs, self.target.logps) if self.target is not None else None
+        by_policy = self._weak_margin(inputs, self._policy_logps) if self.method.weak_policy else None
         of = inputs["strong_of"]
         policy = preference_logps(self.scorer, inputs["strong"])[of]
         reference = inputs["strong_ref"].to(policy.dtype)[of]
@@ -87,15 +89,19 @@ class PairTrainer(trl_seam.SeamTrainer):
             chosen_lengths=lengths[:, 0],
             rejected_lengths=lengths[:, 1],
             score_margin=inputs["score_margin"][of] if self.method.needs_score_margin else None,
-            weak_target_margin=weak_margin,
+            weak_target_margin=by_target,
+            weak_policy_margin=by_policy,
         )
 
+    def _policy_logps(self, sequences: Sequences) -> Tensor:
+        with evaluating(self.scorer):
+            return preference_logps(self.scorer, sequences)
+
     @torch.no_grad()
-    def _weak_target_margin(self, inputs: dict[str, Any]) -> Tensor:
-        """β·Δ of each row's weak preference under the target policy, shape [B]."""
-        assert self.target is not None  # noqa: S101 - the caller asked
-        target = self.target.logps(inputs["weak"])
-        ratios = target - inputs["weak_ref"].to(target.dtype)
+    def _weak_margin(self, inputs: dict[str, Any], logps: Callable[[Sequences], Tensor]) -> Tensor:
+        """β·Δ of each row's weak preference under whoever gives these log-probabilities, shape [B]."""
+        found = logps(inputs["weak"])
+        ratios = found - inputs["weak_ref"].to(found.dtype)
         margins: Tensor = self.params["beta"] * (ratios[:, 0] - ratios[:, 1])
         return margins[inputs["weak_of"]]
 

@@ -46,6 +46,20 @@ class PairBatch:
         rejected = self.policy_rejected_logps - need(self.ref_rejected_logps, "ref_rejected_logps")
         return chosen - rejected
 
+    def mean_delta(self) -> Tensor:
+        """Δ̄: as Δ, each completion's log-ratio divided by its own tokens, nats a token, shape [B]."""
+        chosen = self.policy_chosen_logps - need(self.ref_chosen_logps, "ref_chosen_logps")
+        rejected = self.policy_rejected_logps - need(self.ref_rejected_logps, "ref_rejected_logps")
+        return self._per_token(chosen, rejected)
+
+    def mean_gap(self) -> Tensor:
+        """δ̄ = log πθ(y⁺)/|y⁺| − log πθ(y⁻)/|y⁻|, nats a token, shape [B]."""
+        return self._per_token(self.policy_chosen_logps, self.policy_rejected_logps)
+
+    def _per_token(self, chosen: Tensor, rejected: Tensor) -> Tensor:
+        of_chosen = chosen / need(self.chosen_lengths, "chosen_lengths")
+        return of_chosen - rejected / need(self.rejected_lengths, "rejected_lengths")
+
 
 def need(field: Tensor | None, name: str) -> Tensor:
     """The field, which this method cannot do without.

@@ -1,0 +1,109 @@
+"""Every loss and its gradient against its formula, written down a second time in float64."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from training.engine import catalog
+from training.engine.methods import PairBatch, per_pair_loss
+
+PAIRS = 64
+Formula = Callable[..., Tensor]
+
+
+def softplus(x: Tensor) -> Tensor:
+    """−log σ(−x)."""
+    found: Tensor = torch.log(1 + torch.exp(x))
+    return found
+
+
+def delta(b: Any) -> Any:
+    return b.policy_chosen_logps - b.policy_rejected_logps - b.ref_chosen_logps + b.ref_rejected_logps
+
+
+def logistic(x: Tensor) -> Tensor:
+    return softplus(-x)
+
+
+def two_sided(x: Tensor, p: Tensor | float) -> Tensor:
+    """−p·log σ(x) − (1 − p)·log σ(−x) = softplus(x) − p·x."""
+    return softplus(x) - p * x
+
+
+def mean_delta(b: Any) -> Any:
+    chosen = (b.policy_chosen_logps - b.ref_chosen_logps) / b.chosen_lengths
+    return chosen - (b.policy_rejected_logps - b.ref_rejected_logps) / b.rejected_lengths
+
+
+def simpo(b: Any) -> Tensor:
+    gap = b.policy_chosen_logps / b.chosen_lengths - b.policy_rejected_logps / b.rejected_lengths
+    return logistic(2.5 * (gap - 0.55))
+
+
+def robust(x: Tensor) -> Tensor:
+    """((1 − ε)·ℓ(x) − ε·ℓ(−x))/(1 − 2ε) with ε = .1."""
+    return (0.9 * softplus(-x) - 0.1 * softplus(x)) / 0.8
+
+
+# With the defaults METHODS gives, which is the second thing that is checked here.
+FORMULAS: dict[str, Formula] = {
+    "dpo": lambda b: logistic(0.1 * delta(b)),
+    "dpo_margin": lambda b: logistic(0.1 * delta(b) - 1),
+    "dpo_margin_gt": lambda b: logistic(0.1 * delta(b) - b.score_margin),
+    "dpo_scaled": lambda b: b.score_margin * logistic(0.1 * delta(b)),
+    "dpo_pop": lambda b: logistic(0.1 * delta(b) - b.weak_target_margin.clamp(0, 10)),
+    "dpo_pop_raw": lambda b: logistic(0.1 * delta(b) - b.weak_policy_margin),
+    "dpo_pop_resampled": lambda b: logistic(0.1 * delta(b)),
+    "odpo": lambda b: torch.log(1 + b.score_margin * torch.exp(-0.1 * delta(b))),
+    "mmpo": lambda b: two_sided(0.1 * delta(b), 1 / (1 + torch.exp(-2.2 * b.score_margin))),
+    "ipo": lambda b: delta(b) ** 2 - 10 * delta(b) + 25,
+    "ipo_mean": lambda b: mean_delta(b) ** 2 - 10 * mean_delta(b) + 25,
+    "simpo": simpo,
+    "cdpo": lambda b: two_sided(0.1 * delta(b), 0.9),
+    "robust_dpo": lambda b: robust(0.1 * delta(b)),
+    "ropo": lambda b: 56 / 225 * (logistic(0.1 * delta(b)) + 14 / (1 + torch.exp(0.1 * delta(b)))),
+}
+
+
+def drawn(seed: int) -> PairBatch:
+    """Pairs as training sees them: sums of some −50 nats, lengths of some 40 tokens, margins around 0."""
+    draws = torch.Generator().manual_seed(seed)
+
+    def normal(mean: float, size: float) -> Tensor:
+        return mean + size * torch.randn(PAIRS, generator=draws, dtype=torch.float64)
+
+    return PairBatch(
+        policy_chosen_logps=normal(-50, 20).requires_grad_(),
+        policy_rejected_logps=normal(-50, 20).requires_grad_(),
+        ref_chosen_logps=normal(-50, 20),
+        ref_rejected_logps=normal(-50, 20),
+        chosen_lengths=torch.randint(5, 80, (PAIRS,), generator=draws).double(),
+        rejected_lengths=torch.randint(5, 80, (PAIRS,), generator=draws).double(),
+        score_margin=normal(0, 1).abs() + 0.01,
+        weak_target_margin=normal(1, 6),
+        weak_policy_margin=normal(1, 6),
+    )
+
+
+@pytest.mark.parametrize("slug", catalog.METHODS)
+@pytest.mark.parametrize("seed", range(3))
+def test_loss_and_gradient_are_those_of_the_formula(slug: str, seed: int) -> None:
+    ours, theirs = drawn(seed), drawn(seed)
+    found, expected = per_pair_loss(slug, ours), FORMULAS[slug](theirs)
+    torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)
+    weights = torch.linspace(-1, 2, PAIRS, dtype=torch.float64)  # so that no error hides in a mean
+    for loss in (found, expected):
+        torch.autograd.backward((loss * weights).sum())
+    for side in ("policy_chosen_logps", "policy_rejected_logps"):
+        torch.testing.assert_close(
+            getattr(ours, side).grad, getattr(theirs, side).grad, rtol=1e-9, atol=1e-12
+        )
+
+
+def test_every_method_has_a_formula_here() -> None:
+    assert set(FORMULAS) == set(catalog.METHODS)
