@@ -52,12 +52,19 @@ class RunForm:
 
     @classmethod
     def from_post(cls, data: QueryDict) -> RunForm:
-        """What was typed, kept as typed. A parameter another method had stays under its own name."""
-        slug = data.get("method.slug", "")
-        known = slug in catalog.METHODS
+        """What was typed, kept as typed.
+
+        A parameter that the method shown before had too stays, but for one whose default is another: the same
+        letter then means another thing.
+        """
+        slug, before = data.get("method.slug", ""), data.get("method.was", "")
         values: dict[str, Any] = {"method.slug": slug}
-        for item in (*_plain_fields(), *(method_fields(slug) if known else ())):
+        for item in _plain_fields():
             values[item.path] = _typed(item, data)
+        defaults = {item.path: item.default for item in _fields_of(before)}
+        for item in _fields_of(slug):
+            kept = before in ("", slug) or defaults.get(item.path) == item.default
+            values[item.path] = _typed(item, data) if kept else _shown(item, item.default)
         switched_on = {s.path for s in sections() if s.optional and data.get(f"{s.path}:on")}
         return cls(values, switched_on, data.get("name", "").strip(), data.get("dataset", ""))
 
@@ -163,6 +170,10 @@ class RunForm:
         while path and path not in places:
             path = path.rpartition(".")[0]
         return path
+
+
+def _fields_of(slug: str) -> tuple[SpecField, ...]:
+    return method_fields(slug) if slug in catalog.METHODS else ()
 
 
 def _plain_fields() -> list[SpecField]:

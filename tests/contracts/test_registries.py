@@ -54,8 +54,10 @@ HELPERS = {
     "annotation/sampling/permutation.py": "the permutation every strategy reads",
     "annotation/sampling/plan.py": "what a strategy is",
     "training/engine/evaluations/heldout.py": "what an evaluation is given",
+    "training/engine/methods/adaptive_margin.py": "the margins of the two γ methods",
     "training/engine/methods/batch.py": "what a loss is given",
     "training/engine/methods/cross_entropy.py": "the formula of those that believe a label in part",
+    "training/engine/methods/state.py": "what stateful methods remember; entries name its classes",
     "training/engine/methods/logistic.py": "the formula most methods share",
 }
 

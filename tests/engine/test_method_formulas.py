@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -50,6 +51,48 @@ def robust(x: Tensor) -> Tensor:
     return (0.9 * softplus(-x) - 0.1 * softplus(x)) / 0.8
 
 
+def z_of(gaps: Tensor) -> Tensor:
+    centred = gaps - gaps.mean()
+    return centred / (centred.square().sum() / (len(gaps) - 1)).sqrt()
+
+
+def alpha_dpo(b: Any) -> Tensor:
+    """From a fresh state the averages are those of the batch."""
+    gap = b.policy_chosen_logps / b.chosen_lengths - b.policy_rejected_logps / b.rejected_lengths
+    return logistic(2.5 * (gap - 0.6 - 0.2 * z_of(mean_delta(b).detach())))
+
+
+def amapo(b: Any) -> Tensor:
+    gap = b.policy_chosen_logps / b.chosen_lengths - b.policy_rejected_logps / b.rejected_lengths
+    seen = gap.detach()
+    margin = 2.5 * torch.exp(-z_of(seen) * seen.mean()) * (seen < seen.mean())
+    return logistic(2.5 * gap - margin)
+
+
+def spread(gaps: Tensor, gamma: float) -> Tensor:
+    """γ-PO's 20 steps, one pair at a time. τ = 10, so the rate is .05."""
+    g = gaps.detach().tolist()
+    n = len(g)
+    p = [1 / n] * n
+    margins: list[float] = []
+    for _ in range(20):
+        margins = [gamma * n * one for one in p]
+        pull = [gamma / (1 + math.exp(gap - m)) for gap, m in zip(g, margins, strict=True)]
+        flat = [10 * (1 + math.log(n * (one + 1e-10))) for one in p]
+        raised = [q * math.exp(-0.05 * (a + b)) for q, a, b in zip(p, flat, pull, strict=True)]
+        p = [one / sum(raised) for one in raised]
+    return torch.tensor(margins, dtype=torch.float64)
+
+
+def gamma_simpo(b: Any) -> Tensor:
+    gap = 2.5 * (b.policy_chosen_logps / b.chosen_lengths - b.policy_rejected_logps / b.rejected_lengths)
+    return logistic(gap - spread(gap, 1.0))
+
+
+def gamma_dpo(b: Any) -> Tensor:
+    return logistic(0.1 * delta(b) - spread(0.1 * delta(b), 0.04) + 0.04)
+
+
 # With the defaults METHODS gives, which is the second thing that is checked here.
 FORMULAS: dict[str, Formula] = {
     "dpo": lambda b: logistic(0.1 * delta(b)),
@@ -66,6 +109,11 @@ FORMULAS: dict[str, Formula] = {
     "simpo": simpo,
     "cdpo": lambda b: two_sided(0.1 * delta(b), 0.9),
     "robust_dpo": lambda b: robust(0.1 * delta(b)),
+    "beta_dpo": lambda b: logistic(0.1 * delta(b)),  # a fresh M₀ is the batch's own mean
+    "alpha_dpo": alpha_dpo,
+    "amapo": amapo,
+    "gamma_simpo": gamma_simpo,
+    "gamma_dpo": gamma_dpo,
     "ropo": lambda b: 56 / 225 * (logistic(0.1 * delta(b)) + 14 / (1 + torch.exp(0.1 * delta(b)))),
 }
 

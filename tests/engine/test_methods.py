@@ -70,7 +70,7 @@ def batch(**changes: Any) -> PairBatch:
         ),
     ],
 )
-def test_hand_worked_values(slug: str, params: dict[str, float], expected: list[float]) -> None:
+def test_hand_worked_values(slug: str, params: dict[str, Any], expected: list[float]) -> None:
     losses = per_pair_loss(slug, batch(), beta=0.5, **params)
     assert losses.tolist() == pytest.approx(expected, rel=1e-12)
 
@@ -127,9 +127,10 @@ def test_large_margins_stay_finite_and_so_do_gradients(slug: str, kind: torch.dt
 
 
 UNITS = {"chosen_lengths": (1.0, 1.0), "rejected_lengths": (1.0, 1.0)}
+ALIKE = {"policy_chosen_logps": (-3.0, -2.0), "policy_rejected_logps": (-6.0, -5.0)}  # no gap below the mean
 NO_REFERENCE = {"ref_chosen_logps": (0.0, 0.0), "ref_rejected_logps": (0.0, 0.0)}
 # What has no DPO in it: squared losses (held to each other), and ROPO, whose factor goes to 0 with its term.
-AS_DPO: dict[str, tuple[dict[str, float], dict[str, Any]]] = {
+AS_DPO: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "dpo_margin": ({"margin": 0.0}, {}),
     "dpo_margin_gt": ({}, {"score_margin": (0.0, 0.0)}),
     "dpo_scaled": ({}, {"score_margin": (1.0, 1.0)}),
@@ -141,6 +142,11 @@ AS_DPO: dict[str, tuple[dict[str, float], dict[str, Any]]] = {
     "cdpo": ({"epsilon": 0.0}, {}),
     "robust_dpo": ({"epsilon": 0.0}, {}),
     "simpo": ({"gamma_beta_ratio": 0.0}, {**UNITS, **NO_REFERENCE}),
+    "beta_dpo": ({"a": 0.0}, {}),
+    "alpha_dpo": ({"gamma_beta_ratio": 0.0, "alpha": 0.0}, {**UNITS, **NO_REFERENCE}),
+    "gamma_simpo": ({"gamma_beta_ratio": 0.0}, {**UNITS, **NO_REFERENCE}),
+    "gamma_dpo": ({"gamma_beta_ratio": 0.0}, {}),
+    "amapo": ({}, {**UNITS, **NO_REFERENCE, **ALIKE}),
 }
 
 
@@ -196,7 +202,7 @@ def test_a_missing_field_is_named(slug: str, field: str) -> None:
 
 
 @pytest.mark.parametrize("params", [{"beta": -1.0}, {"betta": 1.0}, {"target_rate": 0.0}])
-def test_wrong_parameters_are_refused(params: dict[str, float]) -> None:
+def test_wrong_parameters_are_refused(params: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         per_pair_loss("dpo_pop", batch(), **params)
 

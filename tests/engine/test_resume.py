@@ -133,6 +133,23 @@ def test_resume_carries_target_adapters_and_random_state(
     assert_same(whole, broken)
 
 
+@pytest.mark.parametrize(
+    ("slug", "params"), [("beta_dpo", {"filter": True}), ("alpha_dpo", {}), ("gamma_dpo", {"kl_tau": 0.1})]
+)
+def test_resume_carries_what_a_method_remembers(tmp_path: Path, slug: str, params: dict[str, Any]) -> None:
+    """Averages, the queue and its draws: without them the steps after the resume would differ."""
+    changes: dict[str, Any] = {
+        "training": {"epochs": 2, "learning_rate": 1e-2, "logging_steps": 1, "micro_batch": 4},
+        "method": {"slug": slug, "params": {"beta": 0.5, **params}},
+    }
+    whole = world.run_dir(tmp_path / "whole", world.rows(14), **changes)
+    broken = world.run_dir(tmp_path / "broken", world.rows(14), **changes)
+    runner.train(world.open_run(whole))
+    interrupted(broken)
+    runner.train(world.open_run(broken))
+    assert_same(whole, broken)
+
+
 def test_a_stop_before_training_leaves_no_checkpoint(tmp_path: Path) -> None:
     run = world.open_run(world.run_dir(tmp_path))
     run.stop.requested = True

@@ -143,13 +143,26 @@ def test_a_run_needs_a_frozen_dataset_of_this_project(owner_client: Client, desk
 def test_another_method_changes_the_parameters_and_keeps_what_they_share(
     owner_client: Client, desk: Desk
 ) -> None:
-    data = posted(
-        RunForm.from_preset("tiny-cpu"), **{"method.slug": "dpo_margin", "method.params.beta": "0.31"}
-    )
+    typed = {"method.slug": "dpo_margin", "method.was": "dpo_pop", "method.params.beta": "0.31"}
+    data = posted(RunForm.from_preset("tiny-cpu"), **typed)
     page = text(owner_client.post(reverse("run-form-parts", args=[desk.project.slug]) + "?method=1", data))
     assert 'name="method.params.margin"' in page
     assert 'name="method.params.max_margin"' not in page
     assert 'value="0.31"' in page
+
+
+@pytest.mark.django_db
+@pytest.mark.database
+def test_a_letter_that_means_another_thing_begins_at_its_own_default(
+    owner_client: Client, desk: Desk
+) -> None:
+    data = posted(RunForm.from_preset("tiny-cpu"), **{"method.slug": "simpo", "method.was": "dpo_pop"})
+    page = text(owner_client.post(reverse("run-form-parts", args=[desk.project.slug]) + "?method=1", data))
+    assert 'name="method.params.beta" value="2.5"' in page
+    assert '<input type="hidden" name="method.was" value="simpo">' in page
+    data["method.was"], data["method.params.beta"] = "simpo", "3.1"
+    page = text(owner_client.post(reverse("run-form-parts", args=[desk.project.slug]) + "?method=1", data))
+    assert 'name="method.params.beta" value="3.1"' in page
 
 
 @pytest.mark.django_db

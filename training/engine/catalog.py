@@ -11,8 +11,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from training.engine.params import (
+    AlphaDpo,
+    Amapo,
     Beta,
+    BetaDpo,
     FixedMargin,
+    GammaDpo,
+    GammaSimpo,
     Mmpo,
     Odpo,
     Params,
@@ -28,7 +33,8 @@ class Method:
     """A preference loss: its name, its source, what it needs, and where its pure function is.
 
     `needs_positive_margin`: preferences whose score margin is not above 0 are left out. `target`: the weak
-    preference's margin under a target policy. `weak_policy`: the same under the policy itself.
+    preference's margin under a target policy. `weak_policy`: the same under the policy itself. `state`: the
+    class of what it remembers between batches; `state_optional`: it can do with the batch alone.
     """
 
     slug: str
@@ -42,6 +48,8 @@ class Method:
     pop_rows: bool = False
     target: bool = False
     weak_policy: bool = False
+    state: str = ""
+    state_optional: bool = False
 
 
 @dataclass(frozen=True)
@@ -192,6 +200,52 @@ METHODS: dict[str, Method] = {
             "arXiv 2404.04102",
             f"{_M}.ropo:loss",
             params=Ropo,
+        ),
+        Method(
+            "beta_dpo",
+            "β-DPO",
+            "β follows how far a batch's gaps lie from what they were.",
+            "arXiv 2407.08639",
+            f"{_M}.beta_dpo:loss",
+            params=BetaDpo,
+            state=f"{_M}.state:Gaps",
+        ),
+        Method(
+            "alpha_dpo",
+            "α-DPO",
+            "SimPO's margin, moved by each pair's distance from the usual gap to the reference.",
+            "arXiv 2410.10148",
+            f"{_M}.alpha_dpo:loss",
+            params=AlphaDpo,
+            state=f"{_M}.state:Gaps",
+        ),
+        Method(
+            "amapo",
+            "AMaPO",
+            "Pairs below the batch's mean gap get a margin that grows with the distance.",
+            "AMaPO and its public code",
+            f"{_M}.amapo:loss",
+            params=Amapo,
+        ),
+        Method(
+            "gamma_simpo",
+            "γ-SimPO",
+            "SimPO's target margin, given to pairs where it does most.",
+            "arXiv 2506.03690, its public code",
+            f"{_M}.gamma_simpo:loss",
+            params=GammaSimpo,
+            state=f"{_M}.state:Queue",
+            state_optional=True,
+        ),
+        Method(
+            "gamma_dpo",
+            "γ-DPO",
+            "DPO with margins that differ from pair to pair around 0.",
+            "arXiv 2506.03690, its public code",
+            f"{_M}.gamma_dpo:loss",
+            params=GammaDpo,
+            state=f"{_M}.state:Queue",
+            state_optional=True,
         ),
     )
 }

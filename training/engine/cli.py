@@ -51,8 +51,11 @@ def methods() -> int:
     """Print the methods and their parameters."""
     for entry in catalog.METHODS.values():
         defaults = entry.params().model_dump()
-        shown = ", ".join(f"{name}={value:g}" for name, value in defaults.items())
-        say(f"{entry.slug:16} {entry.title}. {entry.summary} [{shown}] ({entry.source})")
+        shown = ", ".join(
+            f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}"
+            for name, value in defaults.items()
+        )
+        say(f"{entry.slug:18} {entry.title}. {entry.summary} [{shown}] ({entry.source})")
     return FINISHED
 
 

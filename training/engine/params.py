@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -68,3 +70,41 @@ class Mmpo(Beta):
 
 class Ropo(Beta):
     alpha: float = Field(14.0, gt=0, title="α", description="Weight of the bounded term σ(−h).")
+
+
+StatsInit = Literal["corrected", "zero"]
+STATS_INIT = "How the averages begin: corrected for their beginning, or at zero as published."
+
+
+class BetaDpo(Beta):
+    a: float = Field(0.6, ge=0, title="a", description="How fast β follows the batch's gap, per nat.")
+    filter: bool = Field(
+        False, title="Leave out outliers", description="Draw a share of each batch near the usual gap."
+    )
+    keep: float = Field(0.8, gt=0, le=1, title="Kept share", description="The share that is drawn.")
+    stats_init: StatsInit = Field("corrected", title="Averages", description=STATS_INIT)
+
+
+class AlphaDpo(Simpo):
+    gamma_beta_ratio: float = Field(0.6, ge=0, title="γ/β", description="The mean margin, as a share of β.")
+    alpha: float = Field(
+        0.2, ge=0, title="α", description="How much a pair's distance from the usual moves it."
+    )
+    stats_init: StatsInit = Field("corrected", title="Averages", description=STATS_INIT)
+
+
+class Amapo(Beta):
+    beta: float = Field(
+        2.5, gt=0, title="β", description="Reward units per nat a token; there is no reference in the loss."
+    )
+
+
+class GammaDpo(Beta):
+    gamma_beta_ratio: float = Field(0.4, ge=0, title="γ₀/β", description="The mean margin, as a share of β.")
+    kl_tau: float = Field(10.0, gt=0, title="τ", description="Pull towards equal margins.")
+
+
+class GammaSimpo(GammaDpo):
+    beta: float = Field(
+        2.5, gt=0, title="β", description="Reward units per nat a token; there is no reference in the loss."
+    )

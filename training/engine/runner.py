@@ -71,8 +71,8 @@ def fit(run: Run, rows: list[dict[str, int]], resume: Path | None) -> PairTraine
     run.stop.check()
     trainer = build_trainer(run, rows)
     Reporter(run.events, run.stop).attach(trainer)
-    if resume is not None and trainer.target is not None:
-        trainer.target.load(resume)
+    if resume is not None:
+        trainer.take_up(resume)
     trainer.train(resume_from_checkpoint=str(resume) if resume is not None else None)
     if run.stop.requested:
         raise Cancelled(checkpoint=True, step=trainer.state.global_step)

@@ -8,16 +8,19 @@ from typing import Any
 
 import torch
 from datasets import Dataset
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from training.engine import catalog, checkpoints, trl_seam
 from training.engine.batching import PairCollator, Sequences, rows_in
 from training.engine.errors import NotFinite
 from training.engine.logps import Scorer, evaluating, preference_logps
-from training.engine.methods import PairBatch, per_pair_loss
+from training.engine.methods import PairBatch, new_state, per_pair_loss
 from training.engine.metrics import Tally, describe
 from training.engine.spec import LoraSpec, RunSpec
 from training.engine.target import TargetPolicy
+
+REMEMBERED = "method_state.safetensors"
 
 
 class PairTrainer(trl_seam.SeamTrainer):
@@ -39,6 +42,7 @@ class PairTrainer(trl_seam.SeamTrainer):
         self.params: dict[str, Any] = spec.method.params
         self.scorer = Scorer(self.model, bf16=spec.training.precision == "bf16")
         self.tally = Tally()
+        self.remembered = new_state(self.method.slug, spec.training.seed)
         self.target: TargetPolicy | None = None
         if self.method.target:
             self.target = TargetPolicy(
@@ -61,7 +65,7 @@ class PairTrainer(trl_seam.SeamTrainer):
     ) -> Tensor:
         """Σ over the micro-batch's rows of their loss, divided by the rows of the whole optimizer step."""
         pairs = self.pairs(inputs)
-        losses = per_pair_loss(self.method.slug, pairs, **self.params)
+        losses = per_pair_loss(self.method.slug, pairs, state=self.remembered, **self.params)
         rows = rows_in(inputs) if num_items_in_batch is None else int(num_items_in_batch)
         loss = losses.sum() / rows
         if not torch.isfinite(loss):
@@ -115,6 +119,15 @@ class PairTrainer(trl_seam.SeamTrainer):
             raise NotFinite("The weights became infinite or NaN.", hint="Lower the learning rate.")
         if self.target is not None:
             self.target.save(folder)
+        if self.remembered is not None:
+            save_file(self.remembered.state_dict(), folder / REMEMBERED)
+
+    def take_up(self, folder: Path) -> None:
+        """What a checkpoint holds beside what transformers reads: the target policy, the method's state."""
+        if self.target is not None:
+            self.target.load(folder)
+        if self.remembered is not None:
+            self.remembered.load_state_dict(load_file(folder / REMEMBERED))
 
     def after_checkpoint(self, folder: Path) -> None:
         checkpoints.mark_complete(folder)
