@@ -85,8 +85,8 @@ def spread(gaps: Tensor, gamma: float) -> Tensor:
 
 
 def gamma_simpo(b: Any) -> Tensor:
-    gap = 2.5 * (b.policy_chosen_logps / b.chosen_lengths - b.policy_rejected_logps / b.rejected_lengths)
-    return logistic(gap - spread(gap, 1.0))
+    gap = 10 * (b.policy_chosen_logps / b.chosen_lengths - b.policy_rejected_logps / b.rejected_lengths)
+    return logistic(gap - spread(gap, 4.0))
 
 
 def gamma_dpo(b: Any) -> Tensor:

@@ -31,15 +31,43 @@ def log_sigmoid(x: float) -> float:
     return -math.log1p(math.exp(-x))
 
 
-def test_corrected_averages_are_the_first_batchs_own_and_zero_ones_a_tenth() -> None:
+@pytest.mark.parametrize("corrected", [True, False])
+def test_averages_by_hand(corrected: bool) -> None:
+    """Corrected, the first batch's are its own; from zero, a tenth of them."""
     state = Gaps()
-    state.update(torch.tensor([1.0, 3.0]))
+    state.update(torch.tensor([1.0, 3.0]), corrected=corrected)
+    assert state.moments(corrected=corrected) == pytest.approx(
+        (2.0, math.sqrt(2)) if corrected else (0.2, 0.1 * math.sqrt(2))
+    )
+    state.update(torch.tensor([5.0, 5.0]), corrected=corrected)
+    weight = 0.1 + 0.9 * 0.1 if corrected else 1.0
+    assert state.moments(corrected=corrected)[0] == pytest.approx((0.1 * 5 + 0.09 * 2) / weight)
+
+
+def test_a_first_step_in_which_the_policy_is_its_reference_says_nothing() -> None:
+    state = Gaps()
+    for _ in range(16):
+        state.update(torch.tensor([1e-6, -1e-6, 0.0]), corrected=True)
+    assert state.moments(corrected=True) == (0.0, math.inf)
+    state.update(torch.tensor([1.0, 3.0]), corrected=True)
     assert state.moments(corrected=True) == pytest.approx((2.0, math.sqrt(2)))
-    assert state.moments(corrected=False) == pytest.approx((0.2, 0.1 * math.sqrt(2)))
-    state.update(torch.tensor([5.0, 5.0]))
-    weight = 0.1 + 0.9 * 0.1
-    assert state.moments(corrected=True)[0] == pytest.approx((0.1 * 5 + 0.09 * 2) / weight)
-    assert state.moments(corrected=False)[0] == pytest.approx(0.1 * 5 + 0.09 * 2)
+
+
+def test_batches_of_one_have_no_deviation_and_blow_nothing_up() -> None:
+    state = new_state("alpha_dpo")
+    for gap in (0.5, 0.51, 0.49, 0.52):
+        (loss,) = per_pair_loss("alpha_dpo", batch([gap]), beta=1.0, state=state).tolist()
+        assert loss == pytest.approx(-log_sigmoid(gap - 0.6))  # z = 0: SimPO's margin
+
+
+def test_beta_and_the_filter_go_by_what_was_before() -> None:
+    """M₀ = (.1·4 + .09·2)/.19, so β_B is below β for a batch with a smaller mean."""
+    state = new_state("beta_dpo")
+    per_pair_loss("beta_dpo", batch([1.0, 3.0]), beta=0.5, state=state)
+    losses = per_pair_loss("beta_dpo", batch([3.5, 4.5]), beta=0.5, state=state)
+    mean = (0.1 * 4 + 0.09 * 2) / 0.19
+    beta = 0.5 * (1 + 0.6 * (4 - mean))
+    assert losses.tolist() == pytest.approx([-log_sigmoid(3.5 * beta), -log_sigmoid(4.5 * beta)])
 
 
 def test_beta_follows_the_batch() -> None:

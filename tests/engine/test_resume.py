@@ -139,7 +139,7 @@ def test_resume_carries_target_adapters_and_random_state(
 def test_resume_carries_what_a_method_remembers(tmp_path: Path, slug: str, params: dict[str, Any]) -> None:
     """Averages, the queue and its draws: without them the steps after the resume would differ."""
     changes: dict[str, Any] = {
-        "training": {"epochs": 2, "learning_rate": 1e-2, "logging_steps": 1, "micro_batch": 4},
+        "training": {"epochs": 2, "learning_rate": 1e-2, "logging_steps": 1, "micro_batch": 2},
         "method": {"slug": slug, "params": {"beta": 0.5, **params}},
     }
     whole = world.run_dir(tmp_path / "whole", world.rows(14), **changes)

@@ -262,3 +262,43 @@ def test_odpo_without_any_positive_margin_is_refused(tmp_path: Path) -> None:
     folder = world.run_dir(tmp_path, scored([0.0, -1.0]), method={"slug": "odpo"})
     with pytest.raises(DatasetError, match="there is none"):
         preparation.prepare(world.open_run(folder), None)
+
+
+def test_an_evaluation_moves_nothing_that_a_method_remembers(tmp_path: Path) -> None:
+    folder = world.run_dir(tmp_path, method={"slug": "beta_dpo"})
+    run = world.open_run(folder)
+    rows = preparation.prepare(run, None)
+    trainer = runner.build_trainer(run, rows)
+    batch = trainer.data_collator(rows[:4])
+    with torch.no_grad():  # the policy leaves its reference
+        for one in trainer.model.parameters():
+            one.add_(0.05 * torch.randn_like(one))
+
+    def remembered() -> list[torch.Tensor]:
+        assert trainer.remembered is not None
+        return [value.clone() for value in trainer.remembered.state_dict().values()]
+
+    before = remembered()
+    trainer.model.eval()
+    trainer.compute_loss(trainer.model, batch)
+    assert all(torch.equal(one, other) for one, other in zip(before, remembered(), strict=True))
+    trainer.model.train()
+    trainer.compute_loss(trainer.model, batch)
+    assert not all(torch.equal(one, other) for one, other in zip(before, remembered(), strict=True))
+
+
+def test_few_rows_a_forward_pass_are_warned_of_where_a_method_compares_them(tmp_path: Path) -> None:
+    folder = world.run_dir(tmp_path, method={"slug": "amapo"})
+    preparation.prepare(world.open_run(folder), None)
+    assert "batch_small" in {event.data["code"] for event in world.told(folder, "warning")}
+
+
+@pytest.mark.parametrize("slug", ["beta_dpo", "dpo"])
+def test_log_probabilities_that_are_no_numbers_end_the_run_in_words(tmp_path: Path, slug: str) -> None:
+    run = world.open_run(world.run_dir(tmp_path, method={"slug": slug}))
+    rows = preparation.prepare(run, None)
+    trainer = runner.build_trainer(run, rows)
+    with torch.no_grad():
+        next(trainer.model.parameters()).fill_(float("nan"))
+    with pytest.raises(NotFinite, match="NaN or infinite at step 1"):
+        trainer.compute_loss(trainer.model, trainer.data_collator(rows[:4]))

@@ -35,6 +35,8 @@ class Method:
     `needs_positive_margin`: preferences whose score margin is not above 0 are left out. `target`: the weak
     preference's margin under a target policy. `weak_policy`: the same under the policy itself. `state`: the
     class of what it remembers between batches; `state_optional`: it can do with the batch alone.
+    `batch_statistics`: it looks at the other pairs of a forward pass. `bare`: parameters that `per_pair_loss`
+    takes in the place of a run's defaults.
     """
 
     slug: str
@@ -50,6 +52,8 @@ class Method:
     weak_policy: bool = False
     state: str = ""
     state_optional: bool = False
+    batch_statistics: bool = False
+    bare: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -209,6 +213,8 @@ METHODS: dict[str, Method] = {
             f"{_M}.beta_dpo:loss",
             params=BetaDpo,
             state=f"{_M}.state:Gaps",
+            batch_statistics=True,
+            bare={"filter": False},
         ),
         Method(
             "alpha_dpo",
@@ -218,6 +224,7 @@ METHODS: dict[str, Method] = {
             f"{_M}.alpha_dpo:loss",
             params=AlphaDpo,
             state=f"{_M}.state:Gaps",
+            batch_statistics=True,
         ),
         Method(
             "amapo",
@@ -226,6 +233,7 @@ METHODS: dict[str, Method] = {
             "AMaPO and its public code",
             f"{_M}.amapo:loss",
             params=Amapo,
+            batch_statistics=True,
         ),
         Method(
             "gamma_simpo",

@@ -79,7 +79,7 @@ STATS_INIT = "How the averages begin: corrected for their beginning, or at zero 
 class BetaDpo(Beta):
     a: float = Field(0.6, ge=0, title="a", description="How fast β follows the batch's gap, per nat.")
     filter: bool = Field(
-        False, title="Leave out outliers", description="Draw a share of each batch near the usual gap."
+        True, title="Leave out outliers", description="Draw a share of each batch near the usual gap."
     )
     keep: float = Field(0.8, gt=0, le=1, title="Kept share", description="The share that is drawn.")
     stats_init: StatsInit = Field("corrected", title="Averages", description=STATS_INIT)
@@ -106,5 +106,5 @@ class GammaDpo(Beta):
 
 class GammaSimpo(GammaDpo):
     beta: float = Field(
-        2.5, gt=0, title="β", description="Reward units per nat a token; there is no reference in the loss."
+        10.0, gt=0, title="β", description="Reward units per nat a token; there is no reference in the loss."
     )

@@ -20,6 +20,7 @@ from training.engine.records import PopData
 from training.engine.run import Run, score, write_json
 from training.engine.spec import RunSpec
 
+FEW = 8  # rows in a forward pass, below which means and deviations of them say little
 THREADS_FROM = 256  # hidden size
 
 
@@ -151,6 +152,13 @@ def training_rows(run: Run) -> list[dict[str, int]]:
         raise DatasetError(
             f"Every prompt is longer than {run.spec.training.max_length} tokens.",
             hint="Raise the longest sequence (max_length).",
+        )
+    if method.batch_statistics and run.spec.training.micro_batch < FEW:
+        run.events.write(
+            "warning",
+            code="batch_small",
+            message=f"{method.title} compares the pairs of a forward pass, and "
+            f"{run.spec.training.micro_batch} are few: its statistics want {FEW} or more (micro_batch).",
         )
     if method.needs_score_margin:
         _check_scores(run, kept, method)

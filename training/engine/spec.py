@@ -148,3 +148,14 @@ class RunSpec(Strict):
     method: MethodSpec = Field(default_factory=MethodSpec)
     training: TrainingSpec = Field(default_factory=TrainingSpec)
     evaluation: EvaluationSpec = Field(default_factory=EvaluationSpec)
+
+    @model_validator(mode="after")
+    def statistics_have_pairs(self) -> Self:
+        from training.engine import catalog
+
+        method = catalog.method(self.method.slug)
+        if method.batch_statistics and self.training.micro_batch < 2:
+            raise ValueError(
+                f"{method.title} compares the pairs of a forward pass: micro_batch must be 2 or more"
+            )
+        return self

@@ -15,7 +15,7 @@ from training.engine import catalog, checkpoints, trl_seam
 from training.engine.batching import PairCollator, Sequences, rows_in
 from training.engine.errors import NotFinite
 from training.engine.logps import Scorer, evaluating, preference_logps
-from training.engine.methods import PairBatch, new_state, per_pair_loss
+from training.engine.methods import PairBatch, State, new_state, per_pair_loss
 from training.engine.metrics import Tally, describe
 from training.engine.spec import LoraSpec, RunSpec
 from training.engine.target import TargetPolicy
@@ -65,17 +65,34 @@ class PairTrainer(trl_seam.SeamTrainer):
     ) -> Tensor:
         """Σ over the micro-batch's rows of their loss, divided by the rows of the whole optimizer step."""
         pairs = self.pairs(inputs)
-        losses = per_pair_loss(self.method.slug, pairs, state=self.remembered, **self.params)
+        both = (pairs.policy_chosen_logps, pairs.policy_rejected_logps)
+        if not all(bool(torch.isfinite(one).all()) for one in both):
+            raise self._not_finite("A log-probability became NaN or infinite")
+        losses = per_pair_loss(self.method.slug, pairs, state=self._memory(model), **self.params)
         rows = rows_in(inputs) if num_items_in_batch is None else int(num_items_in_batch)
         loss = losses.sum() / rows
         if not torch.isfinite(loss):
-            raise NotFinite(
-                f"The loss became {float(loss)} at step {self.state.global_step + 1}.",
-                hint="Lower the learning rate or β, or train in fp32. Scores that are huge do this to "
-                "dpo_margin_gt and dpo_scaled as well.",
-            )
+            raise self._not_finite(f"The loss became {float(loss)}")
+        if not model.training:
+            return loss
         self.tally.add(describe(pairs, beta=self.params["beta"], max_margin=self.params.get("max_margin")))
         return loss
+
+    def _memory(self, model: Any) -> State | None:
+        """What the method remembers; outside of training a copy, so that an evaluation does not move it."""
+        if self.remembered is None or model.training:
+            return self.remembered
+        copied = new_state(self.method.slug)
+        assert copied is not None  # noqa: S101 - as the other is not
+        copied.load_state_dict(self.remembered.state_dict())
+        return copied
+
+    def _not_finite(self, what: str) -> NotFinite:
+        return NotFinite(
+            f"{what} at step {self.state.global_step + 1}.",
+            hint="Lower the learning rate or β, or train in fp32. Scores that are huge do this to "
+            "dpo_margin_gt and dpo_scaled as well.",
+        )
 
     def pairs(self, inputs: dict[str, Any]) -> PairBatch:
         """Run the policy (and the target) on a collated batch and spread the results over its rows."""

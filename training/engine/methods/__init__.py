@@ -29,7 +29,8 @@ def per_pair_loss(slug: str, batch: PairBatch, *, state: State | None = None, **
         batch: log-probabilities and margins, floats of shape [B].
         state: what a stateful method remembers, by `new_state`; it is moved. None: a fresh one, or for the
             γ methods the batch alone.
-        params: the method's parameters; missing ones take their defaults.
+        params: the method's parameters; missing ones take their defaults (β-DPO keeps all pairs unless
+            `filter=True`).
 
     Returns:
         Losses in nats, shape [B]. Not averaged: the trainer weights rows.
@@ -40,7 +41,7 @@ def per_pair_loss(slug: str, batch: PairBatch, *, state: State | None = None, **
     """
     entry = catalog.method(slug)
     loss = catalog.load(entry.function)
-    checked = entry.params.model_validate(params).model_dump()
+    checked = entry.params.model_validate({**entry.bare, **params}).model_dump()
     wanted = inspect.signature(loss).parameters
     given = {name: value for name, value in checked.items() if name in wanted}
     if entry.state:

@@ -31,7 +31,8 @@ def loss(
     Source: Wu et al. 2024, arXiv 2410.10148, with averages as in its public code.
     """
     gaps = batch.mean_delta().detach()
-    state.update(gaps)
-    mean, spread = state.moments(corrected=stats_init == "corrected")
+    corrected = stats_init == "corrected"
+    state.update(gaps, corrected=corrected)
+    mean, spread = state.moments(corrected=corrected)
     margin = gamma_beta_ratio + alpha * (gaps - mean) / spread
     return logistic(beta * batch.mean_gap(), beta * margin)

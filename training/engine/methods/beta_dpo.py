@@ -45,8 +45,9 @@ def loss(
     """
     delta = batch.delta()
     gaps = delta.detach()
-    state.update(gaps)
-    mean, spread = state.moments(corrected=stats_init == "corrected")
+    corrected = stats_init == "corrected"
+    state.update(gaps, corrected=corrected)
+    mean, spread = state.moments(corrected=corrected)
     weight = torch.ones_like(gaps)
     if filter:
         closeness = torch.exp(-0.5 * ((gaps.double().cpu() - mean) / spread).square())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Protocol
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor
 
 KEEP = 0.9  # of an average, a batch
 TINY = 1e-12
+MOVED = 1e-4  # nats: gaps below it are those of a policy that is its reference
 
 
 class State(Protocol):
@@ -23,31 +25,37 @@ class Gaps:
     """Exponential averages of the mean and the standard deviation of the gaps of each batch (.9 is kept).
 
     Published code begins both at 0 and takes them as they are, so that the first batches see averages ten
-    times too small. `corrected` divides by the weight seen so far, as Adam does.
+    times too small. `corrected` divides by the weight seen so far, as Adam does, and begins to count once the
+    policy has left the reference: the gaps of a first step, all about 0, say nothing about later ones.
     """
 
     def __init__(self, seed: int = 0) -> None:
         self.draws = torch.Generator().manual_seed(seed)
         self._sums = torch.zeros(2, dtype=torch.float64)  # mean, standard deviation
-        self._weight = torch.zeros((), dtype=torch.float64)
+        self._weights = torch.zeros(2, dtype=torch.float64)
 
-    def update(self, gaps: Tensor) -> None:
-        """Take a batch in, shape [B], nats. The deviation of a single gap counts as 0."""
+    def update(self, gaps: Tensor, *, corrected: bool) -> None:
+        """Take a batch in, shape [B], nats. A single gap has no deviation: that average stays."""
         wide = gaps.detach().double().cpu()
-        spread = wide.std() if len(wide) > 1 else torch.zeros((), dtype=torch.float64)
-        self._sums = KEEP * self._sums + (1 - KEEP) * torch.stack((wide.mean(), spread))
-        self._weight = KEEP * self._weight + (1 - KEEP)
+        if corrected and not self._weights[0] and float(wide.abs().max()) < MOVED:
+            return
+        seen = [wide.mean(), wide.std()] if len(wide) > 1 else [wide.mean()]
+        for place, value in enumerate(seen):
+            self._sums[place] = KEEP * self._sums[place] + (1 - KEEP) * value
+            self._weights[place] = KEEP * self._weights[place] + (1 - KEEP)
 
     def moments(self, *, corrected: bool) -> tuple[float, float]:
-        """Mean and standard deviation, nats; the deviation is at least `TINY`."""
-        mean, spread = (self._sums / self._weight if corrected else self._sums).tolist()
-        return mean, max(spread, TINY)
+        """Mean and standard deviation, nats. Before any was counted 0 and ∞: none is far off then."""
+        mean, spread = (self._sums / self._weights if corrected else self._sums).tolist()
+        if not self._weights[1]:
+            spread = math.inf
+        return (mean if self._weights[0] else 0.0), max(spread, TINY)
 
     def state_dict(self) -> dict[str, Tensor]:
-        return {"sums": self._sums, "weight": self._weight, "draws": self.draws.get_state()}
+        return {"sums": self._sums, "weights": self._weights, "draws": self.draws.get_state()}
 
     def load_state_dict(self, stored: dict[str, Tensor]) -> None:
-        self._sums, self._weight = stored["sums"].clone(), stored["weight"].clone()
+        self._sums, self._weights = stored["sums"].clone(), stored["weights"].clone()
         self.draws.set_state(stored["draws"])
 
 
