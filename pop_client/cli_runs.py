@@ -43,8 +43,9 @@ def presets(as_json: Json = False) -> None:
 
 
 @app.command()
-def start(  # noqa: PLR0917 - arguments of a command line
+def start(
     dataset: int,
+    *,
     spec: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="A JSON file.")] = None,
     preset: Annotated[str, typer.Option(help="Instead of a file: one of `pop runs presets`.")] = "",
     name: str = "",

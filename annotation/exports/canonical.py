@@ -89,18 +89,11 @@ def write(
     return manifest
 
 
-_canonical = json.JSONEncoder(
-    ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False
-).encode
-
-
-def json_line(item: Mapping[str, Any]) -> bytes:
-    """One item as the hash sees it: the definition."""
-    return _canonical(item).encode() + b"\n"
-
-
 def preference_line(item: Mapping[str, Any]) -> bytes:
-    """`json_line` of a preference, faster: orjson writes texts as json does, not numbers."""
+    """A preference as the hash sees it: compact JSON, keys sorted, as Python's json writes it.
+
+    orjson writes texts as json does, not numbers.
+    """
     return (
         b'{"chosen":%b,"id":%b,"prompt":%b,"rejected":%b,"score_chosen":%b,"score_rejected":%b,"split":%b}\n'
         % (
@@ -116,7 +109,7 @@ def preference_line(item: Mapping[str, Any]) -> bytes:
 
 
 def row_line(item: Mapping[str, Any]) -> bytes:
-    """`json_line` of a row, faster."""
+    """A row as the hash sees it, likewise."""
     return b'{"confidence":%b,"provenance":%b,"split":%b,"strong_id":%b,"weak_id":%b}\n' % (
         _number(item["confidence"]),
         _texts(item["provenance"]),

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from django.db import connection, connections
 from django.utils import timezone
+from django.utils.connection import ConnectionDoesNotExist
 
 from annotation.models import PopDataset, Preference
 from annotation.services import datasets
@@ -50,7 +51,8 @@ def test_a_snapshot_stands_still_and_keeps_no_writer_waiting(decided: Cast) -> N
         add_preferences(decided.project, 5)
         assert Preference.objects.using(alias).count() == before
         assert Preference.objects.count() == before + 5
-    assert ALIAS not in vars(connections._connections._storage)  # type: ignore[attr-defined]
+    with pytest.raises(ConnectionDoesNotExist):
+        connections[ALIAS]
     with snapshot() as alias:
         assert Preference.objects.using(alias).count() == before + 5
 
@@ -74,7 +76,8 @@ def test_what_breaks_off_in_the_middle_of_reading_ahead_comes_through_as_it_was(
     with pytest.raises(type(error)):
         break_off()
     assert counted == [24]
-    assert ALIAS not in vars(connections._connections._storage)  # type: ignore[attr-defined]
+    with pytest.raises(ConnectionDoesNotExist):
+        connections[ALIAS]
 
 
 def test_inside_a_transaction_that_transaction_is_the_snapshot(decided: Cast) -> None:

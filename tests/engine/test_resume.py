@@ -113,6 +113,16 @@ def interrupted(folder: Path) -> None:
     assert cancelled.value.checkpoint
 
 
+def assert_a_break_changes_nothing(tmp_path: Path, changes: dict[str, Any]) -> None:
+    """A run in one go, and one that is stopped and resumed, end with the same bits."""
+    whole = world.run_dir(tmp_path / "whole", world.rows(14), **changes)
+    broken = world.run_dir(tmp_path / "broken", world.rows(14), **changes)
+    runner.train(world.open_run(whole))
+    interrupted(broken)
+    runner.train(world.open_run(broken))
+    assert_same(whole, broken)
+
+
 @pytest.mark.parametrize("slug", ["dpo_pop", "dpo_margin_gt"])
 @pytest.mark.parametrize("lora", [None, {"r": 4, "alpha": 8, "dropout": 0.2}])
 def test_resume_carries_target_adapters_and_random_state(
@@ -125,12 +135,7 @@ def test_resume_carries_target_adapters_and_random_state(
     }
     if slug == "dpo_pop":
         changes["method"]["params"] |= {"target_rate": 0.5, "target_interval": 2}
-    whole = world.run_dir(tmp_path / "whole", world.rows(14), **changes)
-    broken = world.run_dir(tmp_path / "broken", world.rows(14), **changes)
-    runner.train(world.open_run(whole))
-    interrupted(broken)
-    runner.train(world.open_run(broken))
-    assert_same(whole, broken)
+    assert_a_break_changes_nothing(tmp_path, changes)
 
 
 @pytest.mark.parametrize(
@@ -142,12 +147,7 @@ def test_resume_carries_what_a_method_remembers(tmp_path: Path, slug: str, param
         "training": {"epochs": 2, "learning_rate": 1e-2, "logging_steps": 1, "micro_batch": 2},
         "method": {"slug": slug, "params": {"beta": 0.5, **params}},
     }
-    whole = world.run_dir(tmp_path / "whole", world.rows(14), **changes)
-    broken = world.run_dir(tmp_path / "broken", world.rows(14), **changes)
-    runner.train(world.open_run(whole))
-    interrupted(broken)
-    runner.train(world.open_run(broken))
-    assert_same(whole, broken)
+    assert_a_break_changes_nothing(tmp_path, changes)
 
 
 def test_a_stop_before_training_leaves_no_checkpoint(tmp_path: Path) -> None:

@@ -12,7 +12,6 @@ from typing import Any
 
 from training.engine.params import (
     AlphaDpo,
-    Amapo,
     Beta,
     BetaDpo,
     FixedMargin,
@@ -24,6 +23,7 @@ from training.engine.params import (
     Pop,
     Ropo,
     Simpo,
+    TokenBeta,
     TwoSided,
 )
 
@@ -232,7 +232,7 @@ METHODS: dict[str, Method] = {
             "Pairs below the batch's mean gap get a margin that grows with the distance.",
             "AMaPO and its public code",
             f"{_M}.amapo:loss",
-            params=Amapo,
+            params=TokenBeta,
             batch_statistics=True,
         ),
         Method(

@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+MEAN_BETA = "Reward units per nat a token."
+
 
 class Params(BaseModel):
     """Parameters of a method; unknown names are errors."""
@@ -47,10 +49,13 @@ class TwoSided(Beta):
     )
 
 
-class Simpo(Beta):
-    beta: float = Field(
-        2.5, gt=0, title="β", description="Reward units per nat a token; there is no reference in the loss."
-    )
+class TokenBeta(Beta):
+    """For rewards that are means over tokens."""
+
+    beta: float = Field(2.5, gt=0, title="β", description=MEAN_BETA)
+
+
+class Simpo(TokenBeta):
     gamma_beta_ratio: float = Field(
         0.55, ge=0, title="γ/β", description="The target margin, as a share of β."
     )
@@ -93,18 +98,10 @@ class AlphaDpo(Simpo):
     stats_init: StatsInit = Field("corrected", title="Averages", description=STATS_INIT)
 
 
-class Amapo(Beta):
-    beta: float = Field(
-        2.5, gt=0, title="β", description="Reward units per nat a token; there is no reference in the loss."
-    )
-
-
 class GammaDpo(Beta):
     gamma_beta_ratio: float = Field(0.4, ge=0, title="γ₀/β", description="The mean margin, as a share of β.")
     kl_tau: float = Field(10.0, gt=0, title="τ", description="Pull towards equal margins.")
 
 
 class GammaSimpo(GammaDpo):
-    beta: float = Field(
-        10.0, gt=0, title="β", description="Reward units per nat a token; there is no reference in the loss."
-    )
+    beta: float = Field(10.0, gt=0, title="β", description=MEAN_BETA)

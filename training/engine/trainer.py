@@ -65,8 +65,7 @@ class PairTrainer(trl_seam.SeamTrainer):
     ) -> Tensor:
         """Σ over the micro-batch's rows of their loss, divided by the rows of the whole optimizer step."""
         pairs = self.pairs(inputs)
-        both = (pairs.policy_chosen_logps, pairs.policy_rejected_logps)
-        if not all(bool(torch.isfinite(one).all()) for one in both):
+        if not torch.isfinite(pairs.policy_chosen_logps + pairs.policy_rejected_logps).all():
             raise self._not_finite("A log-probability became NaN or infinite")
         losses = per_pair_loss(self.method.slug, pairs, state=self._memory(model), **self.params)
         rows = rows_in(inputs) if num_items_in_batch is None else int(num_items_in_batch)
@@ -82,10 +81,7 @@ class PairTrainer(trl_seam.SeamTrainer):
         """What the method remembers; outside of training a copy, so that an evaluation does not move it."""
         if self.remembered is None or model.training:
             return self.remembered
-        copied = new_state(self.method.slug)
-        assert copied is not None  # noqa: S101 - as the other is not
-        copied.load_state_dict(self.remembered.state_dict())
-        return copied
+        return self.remembered.copy()
 
     def _not_finite(self, what: str) -> NotFinite:
         return NotFinite(
@@ -127,7 +123,7 @@ class PairTrainer(trl_seam.SeamTrainer):
         return margins[inputs["weak_of"]]
 
     def before_checkpoint(self, folder: Path) -> None:
-        """Add the target policy. Weights that are not finite are never saved.
+        """Add the target policy and what the method remembers. Weights that are not finite are never saved.
 
         Raises:
             NotFinite: they are not; the checkpoint before stays the last one.

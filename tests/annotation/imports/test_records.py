@@ -62,13 +62,13 @@ def test_the_hash_is_the_one_of_the_definition(
 @given(preferences)
 def test_a_frozen_preference_is_hashed_as_json_writes_it(item: dict[str, Any]) -> None:
     text = json.dumps(item, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    assert canonical.preference_line(item) == canonical.json_line(item) == text.encode() + b"\n"
+    assert canonical.preference_line(item) == text.encode() + b"\n"
 
 
 @given(rows)
 def test_a_frozen_row_is_hashed_as_json_writes_it(item: dict[str, Any]) -> None:
     text = json.dumps(item, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    assert canonical.row_line(item) == canonical.json_line(item) == text.encode() + b"\n"
+    assert canonical.row_line(item) == text.encode() + b"\n"
 
 
 @pytest.mark.parametrize("number", [math.nan, math.inf])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Protocol
+from abc import ABC, abstractmethod
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -13,15 +14,28 @@ TINY = 1e-12
 MOVED = 1e-4  # nats: gaps below it are those of a policy that is its reference
 
 
-class State(Protocol):
-    """All of it as tensors, and back."""
+class State(ABC):
+    """What is remembered, as tensors and back. `draws`: randomness, begun with the run's seed."""
 
-    def state_dict(self) -> dict[str, Tensor]: ...
+    def __init__(self, seed: int = 0) -> None:
+        self.draws = torch.Generator().manual_seed(seed)
 
-    def load_state_dict(self, stored: dict[str, Tensor]) -> None: ...
+    @abstractmethod
+    def state_dict(self) -> dict[str, Tensor]:
+        """All of it; a checkpoint holds this."""
+
+    @abstractmethod
+    def load_state_dict(self, stored: dict[str, Tensor]) -> None:
+        """Go on from there."""
+
+    def copy(self) -> Self:
+        """The same, to be moved without moving this one."""
+        other = type(self)()
+        other.load_state_dict(self.state_dict())
+        return other
 
 
-class Gaps:
+class Gaps(State):
     """Exponential averages of the mean and the standard deviation of the gaps of each batch (.9 is kept).
 
     Published code begins both at 0 and takes them as they are, so that the first batches see averages ten
@@ -30,7 +44,7 @@ class Gaps:
     """
 
     def __init__(self, seed: int = 0) -> None:
-        self.draws = torch.Generator().manual_seed(seed)
+        super().__init__(seed)
         self._sums = torch.zeros(2, dtype=torch.float64)  # mean, standard deviation
         self._weights = torch.zeros(2, dtype=torch.float64)
 
@@ -52,20 +66,21 @@ class Gaps:
         return (mean if self._weights[0] else 0.0), max(spread, TINY)
 
     def state_dict(self) -> dict[str, Tensor]:
-        return {"sums": self._sums, "weights": self._weights, "draws": self.draws.get_state()}
+        averages = {"sums": self._sums.clone(), "weights": self._weights.clone()}
+        return {**averages, "draws": self.draws.get_state()}
 
     def load_state_dict(self, stored: dict[str, Tensor]) -> None:
         self._sums, self._weights = stored["sums"].clone(), stored["weights"].clone()
         self.draws.set_state(stored["draws"])
 
 
-class Queue:
+class Queue(State):
     """A FIFO of past gaps, of which each batch sees a random part. It begins with a few from N(0, 1)."""
 
     LENGTH, FIRST, SEEN = 2048, 8, 256
 
     def __init__(self, seed: int = 0) -> None:
-        self.draws = torch.Generator().manual_seed(seed)
+        super().__init__(seed)
         self._gaps = torch.randn(self.FIRST, generator=self.draws, dtype=torch.float64)
 
     def some(self) -> Tensor:
@@ -78,7 +93,7 @@ class Queue:
         self._gaps = torch.cat((self._gaps, gaps.detach().double().cpu()))[-self.LENGTH :]
 
     def state_dict(self) -> dict[str, Tensor]:
-        return {"gaps": self._gaps, "draws": self.draws.get_state()}
+        return {"gaps": self._gaps.clone(), "draws": self.draws.get_state()}
 
     def load_state_dict(self, stored: dict[str, Tensor]) -> None:
         self._gaps = stored["gaps"].clone()
