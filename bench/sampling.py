@@ -19,7 +19,7 @@ import numpy as np
 
 from annotation.sampling import STRATEGIES
 from bench.sampled import figures
-from bench.sampled.play import World, play
+from training.study.people import Labelling, play
 
 WHOLE = "whole"  # until the strategy has what it wants
 
@@ -39,12 +39,12 @@ def run(name: str, noise: float, seed: int, chosen: argparse.Namespace) -> dict[
     """One strategy in one world: its figures at each budget (labels a preference) that it came to."""
     draw = random.Random(seed)
     truth = [draw.gauss(0, 1) for _ in range(chosen.preferences)]
-    world = World(truth, noise, seed, chosen.k, chosen.attempt_cap)
+    world = Labelling(truth, noise, seed, chosen.k, chosen.attempt_cap)
     stops = {round(budget * chosen.preferences): budget for budget in chosen.budget}
     found: dict[Any, dict[str, float]] = {}
     for _ in play(name, world):
-        if len(world.asked) in stops:
-            found[stops[len(world.asked)]] = figures.seen(world)
+        if world.labels in stops:
+            found[stops[world.labels]] = figures.seen(world)
     return {**found, WHOLE: figures.seen(world)}
 
 

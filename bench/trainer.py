@@ -1,6 +1,6 @@
 """Speed and memory of the engine's trainer against TRL's DPOTrainer, on the same preferences and model.
 
-    python -m bench.trainer [--vocab 8192] [--k 2] [--quick] [--gpu] [--parts] [--lora]
+    python -m bench.trainer [--vocab 8192] [--k 2] [--quick] [--gpu] [--parts] [--lora] [--sweep]
 
 Schemes take turns in one process, an optimizer step each; memory is measured in a process of its own for each
 scheme. One JSON line a case; bench/README.md says what the keys mean.
@@ -17,9 +17,13 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from training.engine.cli import quiet_environment
+
+if TYPE_CHECKING:
+    from bench.training.work import Work
+    from bench.training.world import Size
 
 Scheme = Callable[[], Callable[[], int]]
 MB = 1024 * 1024
@@ -28,14 +32,19 @@ MB = 1024 * 1024
 def main(words: Sequence[str] | None = None) -> None:
     chosen = arguments(words)
     prepare(chosen)
-    schemes = listed(chosen)
+    if chosen.sweep:
+        print_sweep(chosen)
+        return
+    size = size_of(chosen)
+    schemes = listed(chosen, size)
     if chosen.memory_of:
         print(peak(schemes[chosen.memory_of], chosen.steps), flush=True)
         return
-    taken = measured(schemes, chosen.blocks)
+    works, taken = measured(schemes, chosen.blocks, size)
     memory = {name: memory_of(name, words) for name in schemes} if not chosen.no_memory else {}
     for name in schemes:
-        print(json.dumps(line(name, taken, memory, chosen)), flush=True)
+        found = line(name, taken, memory, chosen)
+        print(json.dumps(found | throughput(works[name], found["rows_per_s"])), flush=True)
 
 
 def arguments(words: Sequence[str] | None) -> argparse.Namespace:
@@ -48,11 +57,12 @@ def arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="16 rows a step, three turns")
     parser.add_argument("--parts", action="store_true", help="also without packing, and without shared rows")
     parser.add_argument("--lora", action="store_true", help="LoRA, with and without a target policy")
+    parser.add_argument("--sweep", action="store_true", help="two whole runs: what references cost each")
     parser.add_argument("--gpu", action="store_true", help="CUDA, bf16, a model of about 0.6 billion weights")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--no-memory", action="store_true")
-    parser.add_argument("--memory-of", help=argparse.SUPPRESS)
-    parser.add_argument("--steps", type=int, default=1, help=argparse.SUPPRESS)
+    parser.add_argument("--memory-of", metavar="CASE", help="nothing but the peak memory of one case, bytes")
+    parser.add_argument("--steps", type=int, default=1, help="steps after the first one, with --memory-of")
     chosen = parser.parse_args(words)
     if chosen.quick:
         chosen.rows, chosen.blocks, chosen.preferences = 16, 3, 128
@@ -74,14 +84,19 @@ def prepare(chosen: argparse.Namespace) -> None:
         sys.exit("There is no GPU here.")
 
 
-def listed(chosen: argparse.Namespace) -> dict[str, Scheme]:
-    """The schemes of this measurement, by name."""
-    from bench.training.schemes import ours, stock
+def size_of(chosen: argparse.Namespace) -> Size:
+    """The model's size: small on a CPU, about 0.6 billion weights on a GPU."""
     from bench.training.world import Size
 
-    size = Size(chosen.vocab, chosen.preferences)
     if chosen.gpu:
-        size = Size(chosen.vocab, chosen.preferences, hidden=1536, layers=20)
+        return Size(chosen.vocab, chosen.preferences, hidden=1536, layers=20)
+    return Size(chosen.vocab, chosen.preferences)
+
+
+def listed(chosen: argparse.Namespace, size: Size) -> dict[str, Scheme]:
+    """The schemes of this measurement, by name."""
+    from bench.training.schemes import ours, stock
+
     precision = "bf16" if chosen.gpu else "fp32"
     pop: dict[str, Any] = {"k": chosen.k, "precision": precision}
     rows = chosen.rows
@@ -105,18 +120,46 @@ def listed(chosen: argparse.Namespace) -> dict[str, Scheme]:
     return found
 
 
-def measured(schemes: dict[str, Scheme], blocks: int) -> dict[str, list[tuple[float, float]]]:
-    """Seconds and processor seconds a row, by scheme and turn; every scheme takes a step to warm up."""
+def print_sweep(chosen: argparse.Namespace) -> None:
+    """A line a run of a sweep."""
+    from bench.training import sweep
+
+    for found in sweep.lines(size_of(chosen), chosen.k):
+        print(json.dumps(found), flush=True)
+
+
+def measured(
+    schemes: dict[str, Scheme], blocks: int, size: Size
+) -> tuple[dict[str, Work], dict[str, list[tuple[float, float]]]]:
+    """What a step is, by scheme; seconds and processor seconds a row, by scheme and turn.
+
+    Every scheme takes a step to warm up, which is the one that is looked at.
+    """
+    from bench.training import work, world
+
     steps = {name: make() for name, make in schemes.items()}
-    for step in steps.values():
-        step()
+    weights = world.weights(size)
+    works = {name: work.counted(step, weights) for name, step in steps.items()}
     taken: dict[str, list[tuple[float, float]]] = {name: [] for name in steps}
     for _ in range(blocks):
         for name, step in steps.items():
             wall, own = time.perf_counter(), time.process_time()
             rows = step()
             taken[name].append(((time.perf_counter() - wall) / rows, (time.process_time() - own) / rows))
-    return taken
+    return works, taken
+
+
+def throughput(of: Work, rows_per_s: float) -> dict[str, float]:
+    """Tokens a second; on a GPU whose peak is known, the share of it that the model's arithmetic takes."""
+    import torch
+
+    from bench.training.work import peak_of
+
+    found = {"tokens_per_s": round(of.tokens_per_row * rows_per_s, 1)}
+    peak = peak_of(torch.cuda.get_device_name(0)) if torch.cuda.is_available() else None
+    if peak is not None:
+        found["mfu"] = round(of.operations_per_row * rows_per_s / peak, 4)
+    return found
 
 
 def memory_of(name: str, words: Sequence[str] | None) -> int:

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from training.engine import catalog
+from training.engine import catalog, measures
+from training.engine.measures import Measure, Table
 from training.models import Evaluation
 
-
-@dataclass(frozen=True)
-class Measure:
-    name: str
-    value: float
-    low: float | None = None
-    high: float | None = None
+ROWS = 50  # of a result's table on the page; the API has all
 
 
 @dataclass(frozen=True)
 class Report:
-    """One evaluation: its measures, or why it was left out."""
+    """One evaluation: its measures, rows and remarks, or why it was left out."""
 
     name: str
     title: str
@@ -28,6 +23,8 @@ class Report:
     skipped: str
     n: int | None
     measures: tuple[Measure, ...]
+    tables: tuple[Table, ...] = ()
+    remarks: tuple[tuple[str, str], ...] = ()
     has_plot: bool = False
 
 
@@ -80,26 +77,18 @@ def margin_accuracy(evaluations: Iterable[Evaluation]) -> list[dict[str, Any]]:
 def _report(item: Evaluation) -> Report:
     entry = catalog.EVALUATIONS.get(item.name)
     result = item.result
-    names = [
-        name
-        for name, value in result.items()
-        if name != "n" and isinstance(value, int | float) and not isinstance(value, bool)
-    ]
-    alone = result.get("interval") if len(names) == 1 else None
     return Report(
         name=item.name,
         title=entry.title if entry else item.name,
         summary=entry.summary if entry else "",
-        skipped=str(result.get("skipped", "")),
+        skipped=str(result.get(measures.SKIPPED, "")),
         n=result.get("n"),
-        measures=tuple(
-            Measure(
-                name.replace("_", " ").capitalize(),
-                result[name],
-                *(result.get(f"{name}_interval") or alone or (None, None)),
-            )
-            for name in names
+        measures=tuple(replace(one, name=measures.words(one.name)) for one in measures.measures(result)),
+        tables=tuple(
+            Table(measures.words(one.name), tuple(map(measures.words, one.columns)), one.rows[:ROWS])
+            for one in measures.tables(result)
         ),
+        remarks=tuple((measures.words(name), text) for name, text in measures.remarks(result)),
         has_plot="margin" in result and "histogram" in result,
     )
 

@@ -19,6 +19,8 @@ STAGES = {
     "reference": "Reference scores",
     "train": "Training",
     "evaluate": "Evaluation",
+    "generate": "Responses",
+    "judge": "Judging",
     "save": "Saving",
 }
 TILES = {
@@ -78,6 +80,11 @@ def _absent_stages(run: Run) -> set[str]:
         absent.add("rewards")
     if run.kind != Run.Kind.PREFERENCE:
         absent.add("reference")
+    evaluation = run.spec.get("evaluation", {})
+    if not evaluation.get("generation", {}).get("prompts"):
+        absent |= {"generate", "judge"}
+    elif not evaluation.get("judge"):
+        absent.add("judge")
     return absent
 
 

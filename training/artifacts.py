@@ -20,6 +20,9 @@ from django.core.files import File
 from django.core.files.storage import FileSystemStorage, default_storage
 
 CHUNK = 1024 * 1024
+RESPONSES = "generations.jsonl"
+# What is kept of a finished run beside its model.
+KEPT = ("evaluation.json", "log.txt", RESPONSES, "reference-generations.jsonl")
 BLOCK = tarfile.BLOCKSIZE
 _TAIL_BYTES = 256 * 1024
 
@@ -112,7 +115,7 @@ def publish(run_id: int) -> None:
         OSError: the disk is full, or storage is away; what is in the run's folder stays there.
     """
     top = folder(run_id)
-    wanted = [top / "evaluation.json", top / "log.txt", *(top / "model").rglob("*")]
+    wanted = [*(top / name for name in KEPT), *(top / "model").rglob("*")]
     for path in wanted:
         if path.is_file():
             _store(path, stored_name(run_id, path.relative_to(top).as_posix()))
@@ -143,7 +146,7 @@ def drop_checkpoints(run_id: int) -> None:
 def remove(run_id: int) -> None:
     """Remove the run's folder and its files in storage."""
     shutil.rmtree(folder(run_id), ignore_errors=True)
-    for name in [*_stored_below(run_id, "model"), "evaluation.json", "log.txt"]:
+    for name in [*_stored_below(run_id, "model"), *KEPT]:
         default_storage.delete(stored_name(run_id, name))
     if isinstance(default_storage, FileSystemStorage):
         shutil.rmtree(default_storage.path(stored_name(run_id, "")), ignore_errors=True)

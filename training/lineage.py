@@ -6,11 +6,22 @@ import copy
 import re
 from typing import Any
 
+AGAINST = "against"
 _REFERENCE = re.compile(r"run:([1-9][0-9]{0,17})")
 # Where each role stands in a spec, by section and field.
-PLACES = {"base": ("model", "base"), "reward_model": ("method", "reward_model")}
-# The kinds of run whose model can have the role.
-KINDS = {"base": ("sft", "preference"), "reward_model": ("reward_model",)}
+PLACES = {
+    "base": ("model", "base"),
+    "reward_model": ("method", "reward_model"),
+    "judge": ("evaluation", "judge"),
+    AGAINST: ("evaluation", "against"),
+}
+# The kinds of run whose model (of `against`: whose responses) can have the role.
+KINDS = {
+    "base": ("sft", "preference"),
+    "reward_model": ("reward_model",),
+    "judge": ("reward_model",),
+    AGAINST: ("sft", "preference"),
+}
 
 
 def reference(run_id: int) -> str:
@@ -30,9 +41,9 @@ def sources(spec: dict[str, Any]) -> dict[str, int]:
     return {role: run_id for role, run_id in given.items() if run_id is not None}
 
 
-def folder_name(run_id: int) -> str:
-    """Where a source's model lies, below the folder of the run that is made from it."""
-    return f"sources/run-{run_id}"
+def folder_name(run_id: int, role: str = "") -> str:
+    """Where a source's model or responses lie, below the folder of the run that is made from it."""
+    return f"sources/run-{run_id}{'-responses' if role == AGAINST else ''}"
 
 
 def with_folders(spec: dict[str, Any]) -> dict[str, Any]:
@@ -40,7 +51,7 @@ def with_folders(spec: dict[str, Any]) -> dict[str, Any]:
     made = copy.deepcopy(spec)
     for role, run_id in sources(spec).items():
         part, field = PLACES[role]
-        made[part][field] = folder_name(run_id)
+        made[part][field] = folder_name(run_id, role)
     return made
 
 

@@ -19,6 +19,12 @@ from training.engine.catalog import UnknownEntry
 from training.engine.spec import RunSpec
 from training.errors import Invalid, NotPrepared
 
+_CODES = {
+    "model.base": "invalid_base_model",
+    "method.reward_model": "invalid_reward_model",
+    "evaluation.judge": "invalid_judge",
+    "evaluation.against": "invalid_against",
+}
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.\-]*(/[A-Za-z0-9][\w.\-]*)?")
 
 
@@ -47,6 +53,8 @@ def _check_storable(spec: RunSpec) -> None:
         "model.base": spec.model.base,
         "model.revision": spec.model.revision or "",
         "method.reward_model": spec.method.reward_model or "",
+        "evaluation.judge": spec.evaluation.judge or "",
+        "evaluation.against": spec.evaluation.against or "",
     }
     fields = {place: ["A NUL character cannot be stored."] for place, text in texts.items() if "\0" in text}
     try:
@@ -69,7 +77,7 @@ def _complaints(error: ValidationError, spec: dict[str, Any]) -> Iterator[tuple[
 
 
 def check_models(spec: RunSpec) -> None:
-    """The base model and the reward model are other runs, or may be used from where they are.
+    """The models that a spec names are other runs, or may be used from where they are.
 
     Raises:
         Invalid: they may not.
@@ -77,6 +85,20 @@ def check_models(spec: RunSpec) -> None:
     check_base(spec.model.base)
     if spec.kind == "preference" and spec.method.reward_model is not None:
         check_reward_model(spec.method.reward_model)
+    if spec.evaluation.judge is not None:
+        check_base(spec.evaluation.judge, "evaluation.judge")
+    if spec.evaluation.against is not None:
+        check_against(spec.evaluation.against)
+
+
+def check_against(named: str) -> None:
+    """Whose responses ours are judged against is a run: its file could be anything anywhere.
+
+    Raises:
+        Invalid: it is not.
+    """
+    if lineage.named(named) is None:
+        raise _bad("evaluation.against", f"{named!r} is no run: name one like `run:7`.")
 
 
 def check_reward_model(named: str) -> None:
@@ -92,20 +114,21 @@ def check_reward_model(named: str) -> None:
     _check_path(named, "method.reward_model")
 
 
-def check_base(base: str) -> None:
-    """The base model is `tiny`, a run, a hub id, or inside one of the model folders.
+def check_base(base: str, field: str = "model.base") -> None:
+    """The base model is `tiny`, a run, a hub id, or inside one of the model folders; a judge likewise.
 
     Raises:
         Invalid: it is a path elsewhere, a path where nothing is, or no model name at all.
     """
-    if base == "tiny" or lineage.named(base) is not None:
+    if (base == "tiny" and field == "model.base") or lineage.named(base) is not None:
         return
     if _is_path(base):
-        _check_path(base, "model.base")
+        _check_path(base, field)
     elif not _HUB_ID.fullmatch(base) or ".." in base or "--" in base:
         raise _bad(
-            "model.base",
-            f"{base!r} is no model name: use `tiny`, a Hugging Face id, a run, like `run:7`, or a full path.",
+            field,
+            f"{base!r} is no model name: use {'`tiny`, ' if field == 'model.base' else ''}a Hugging Face id, "
+            "a run, like `run:7`, or a full path.",
         )
 
 
@@ -145,21 +168,23 @@ def _home(path: Path) -> Path | None:
 
 
 def _bad(field: str, message: str) -> Invalid:
-    code = "invalid_base_model" if field == "model.base" else "invalid_reward_model"
-    return Invalid(code, message, {field: [message]})
+    return Invalid(_CODES[field], message, {field: [message]})
 
 
 def recheck_models(spec: dict[str, Any]) -> None:
     """On the worker, just before the start: links there may differ.
 
     Raises:
-        NotPrepared: the base model or the reward model may not be used, or is not there.
+        NotPrepared: one of the models may not be used, or is not there.
     """
     named = spec.get("method", {}).get("reward_model")
+    judge = spec.get("evaluation", {}).get("judge")
     try:
         check_base(str(spec["model"]["base"]))
         if named is not None:
             check_reward_model(str(named))
+        if judge is not None:
+            check_base(str(judge), "evaluation.judge")
     except Invalid as error:
         raise NotPrepared(error.message, "Launch a new run with another model.") from error
 

@@ -43,6 +43,14 @@ def model(size: Size) -> Any:
     return AutoModelForCausalLM.from_config(config, dtype=size.dtype)
 
 
+def weights(size: Size) -> int:
+    """Weights that every token is multiplied with: all but the table of input embeddings."""
+    with torch.device("meta"):
+        made = model(size)
+    found: int = sum(one.numel() for one in made.parameters()) - size.vocabulary * size.hidden
+    return found
+
+
 def tokenizer(vocabulary: int) -> PreTrainedTokenizerFast:
     """Words `3`, `4`, …: a text is its token ids. Marks are no numbers: they are found within words too."""
     marks = ("<pad>", "<s>", "</s>")

@@ -241,6 +241,8 @@ def _shown(item: SpecField, value: Any) -> Any:
         return list(value)
     if value is None:
         return ""
+    if item.kind == "choice" and isinstance(value, bool):  # a switch of a run from before it had `auto`
+        return "on" if value else "off"
     return f"{value:.12g}" if isinstance(value, float) else str(value)
 
 

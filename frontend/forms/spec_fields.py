@@ -21,6 +21,7 @@ TITLES = {
     "reward": "Reward model",
     "training": "Training",
     "evaluation": "Evaluation",
+    "evaluation.generation": "Responses to held-out prompts",
 }
 
 

@@ -54,6 +54,14 @@ def waiting_count(count: int) -> str:
 
 
 @register.filter
+def figure(value: Any) -> str:
+    """A value of a table: fractions with three digits, counts with commas, a dash for nothing."""
+    if value is None:
+        return "–"
+    return f"{value:.3f}" if isinstance(value, float) else str(intcomma(value))
+
+
+@register.filter
 def duration(seconds: float | None) -> str:
     """`95` → `1 min 35 s`; hours and days drop the smaller part."""
     if seconds is None:

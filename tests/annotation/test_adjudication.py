@@ -15,7 +15,7 @@ from tests.annotation.disputes import disputed, settings, vote
 from tests.annotation.playing import answer, label_everything
 from tests.cast import NOW, Cast, join, make_user, reviewer_of
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = [pytest.mark.either, pytest.mark.django_db]
 LATER = NOW + timedelta(hours=1)
 
 

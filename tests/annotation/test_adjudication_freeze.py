@@ -16,7 +16,7 @@ from annotation.services import adjudication, datasets
 from tests.annotation.disputes import settings, vote
 from tests.cast import NOW, Cast
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = [pytest.mark.either, pytest.mark.django_db]
 
 
 def freeze(cast: Cast, rule: str = "majority", least: float = 1.0) -> PopDataset:

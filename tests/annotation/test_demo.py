@@ -14,7 +14,7 @@ from annotation import demo
 from annotation.models import AuditEntry, Membership, PreferenceImport, Project, User
 from annotation.services import projects
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = [pytest.mark.either, pytest.mark.django_db]
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from tests.annotation.disputes import settings, vote
 from tests.annotation.playing import answer
 from tests.cast import NOW, Cast
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = [pytest.mark.either, pytest.mark.django_db]
 LATER = NOW + timedelta(hours=1)
 
 

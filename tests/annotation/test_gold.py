@@ -13,7 +13,7 @@ from tests.annotation.checked import golds, next_of_kind, project_with, work_on
 from tests.annotation.playing import answer, label_everything
 from tests.cast import NOW, Cast, add_preferences
 
-pytestmark = pytest.mark.database
+pytestmark = pytest.mark.either
 Kind = Assignment.Kind
 
 

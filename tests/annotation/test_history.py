@@ -15,7 +15,7 @@ from tests.annotation import invariants
 from tests.annotation.playing import answer, label_everything
 from tests.cast import NOW, Cast, add_preferences
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = [pytest.mark.either, pytest.mark.django_db]
 LATER = NOW + timedelta(hours=2)
 KEY = UUID("22222222-2222-4222-8222-222222222222")
 

@@ -12,7 +12,7 @@ from annotation.models import AuditEntry, PreferenceImport
 from annotation.services import imports
 from tests.cast import Cast
 
-pytestmark = pytest.mark.database
+pytestmark = pytest.mark.either
 
 
 def test_what_to_read_is_kept_with_the_import(cast: Cast, at: datetime) -> None:

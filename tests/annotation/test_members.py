@@ -10,7 +10,7 @@ from annotation.models import AuditEntry, Invite, Membership, Role, User
 from annotation.services import accounts, invites, members
 from tests.cast import Cast
 
-pytestmark = pytest.mark.database
+pytestmark = pytest.mark.either
 
 
 def test_an_admin_changes_roles_but_never_owners(cast: Cast, at: datetime) -> None:

@@ -14,7 +14,7 @@ from tests.annotation.checked import golds, project_with, work_on
 from tests.annotation.playing import answer
 from tests.cast import NOW, Cast
 
-pytestmark = pytest.mark.database
+pytestmark = pytest.mark.either
 Kind = Assignment.Kind
 
 

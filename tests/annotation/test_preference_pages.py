@@ -14,7 +14,7 @@ from annotation.models import Preference
 from annotation.selectors.preferences import InOrder
 from tests.cast import Cast, add_preferences, make_project
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = [pytest.mark.either, pytest.mark.django_db]
 PER_PAGE = 25
 
 

@@ -11,7 +11,7 @@ from annotation.services import assignments, labels
 from tests.annotation.playing import answer, label_everything
 from tests.cast import NOW, Cast, add_preferences, make_project
 
-pytestmark = pytest.mark.database
+pytestmark = pytest.mark.either
 
 
 def _label(cast: Cast, count: int) -> None:

@@ -11,7 +11,7 @@ from annotation.selectors import projects as selector
 from annotation.services import projects
 from tests.cast import Cast, add_preferences
 
-pytestmark = pytest.mark.database
+pytestmark = pytest.mark.either
 
 
 def test_a_new_project_has_two_empty_pools_and_its_owner(cast: Cast, at: datetime) -> None:

@@ -21,7 +21,7 @@ from tests.cast import Cast
 from tests.live import LiveStack, bare_stack
 
 __all__ = ["bare_stack"]
-pytestmark = pytest.mark.database
+pytestmark = pytest.mark.either
 TOKEN = "hf_a_token_of_somebody"
 REPO = "acme/tone"
 ASK = """

@@ -14,7 +14,7 @@ from annotation.selectors import annotators, quality
 from tests.annotation.answered import answered, one_more
 from tests.cast import NOW, Cast, join, make_user, reviewer_of
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = [pytest.mark.either, pytest.mark.django_db]
 
 
 def test_agreement_is_that_of_the_folded_answers(cast: Cast) -> None:

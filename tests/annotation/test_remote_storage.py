@@ -18,7 +18,7 @@ from tests.annotation.frozen import decide, fill, frozen
 from tests.cast import Cast
 from training.engine import records
 
-pytestmark = pytest.mark.database
+pytestmark = pytest.mark.either
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ from tests.annotation.checked import next_of_kind, project_with, work_on
 from tests.annotation.playing import answer, label_everything
 from tests.cast import NOW, Cast
 
-pytestmark = pytest.mark.database
+pytestmark = pytest.mark.either
 Kind = Assignment.Kind
 
 

@@ -6,7 +6,7 @@ from annotation import rules
 from annotation.errors import NotAllowed, NotFound
 from tests.cast import Cast, make_user
 
-pytestmark = pytest.mark.database
+pytestmark = pytest.mark.either
 
 
 def test_owner_may_do_everything(cast: Cast) -> None:

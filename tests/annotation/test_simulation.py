@@ -11,7 +11,7 @@ from tests.annotation import invariants
 from tests.annotation.checked import golds, project_with
 from tests.cast import Cast, add_preferences, make_user
 
-pytestmark = pytest.mark.database
+pytestmark = pytest.mark.either
 
 
 def _simulate(project: Project, **options: object) -> str:

@@ -17,7 +17,7 @@ from annotation.services import exclusion, labels, projects, raising, targets, w
 from tests.annotation.playing import label_everything
 from tests.cast import Cast, add_preferences, make_cast, make_project
 
-pytestmark = pytest.mark.database
+pytestmark = pytest.mark.either
 
 
 def listening(project: Project, cast: Cast, *events: str) -> Webhook:

@@ -11,7 +11,7 @@ from annotation.selectors import tokens as selector
 from annotation.services import tokens
 from tests.cast import Cast
 
-pytestmark = pytest.mark.database
+pytestmark = pytest.mark.either
 
 
 def test_a_token_is_stored_as_a_digest_with_its_scopes(cast: Cast, at: datetime) -> None:

@@ -19,7 +19,7 @@ from annotation.services import webhook_delivery, webhook_post, webhook_secrets,
 from tests.annotation.receiver import DRIPPING, receiver
 from tests.cast import Cast
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = [pytest.mark.either, pytest.mark.django_db]
 DATA = {"id": 3, "words": "naïve — 测试"}
 
 

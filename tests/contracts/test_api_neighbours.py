@@ -14,7 +14,7 @@ from tests.cast import Cast, make_project, make_user
 from tests.contracts.api_world import World
 from tests.contracts.permission_table import TABLE
 
-pytestmark = pytest.mark.database
+pytestmark = pytest.mark.either
 ENDPOINTS = sorted(TABLE, key=lambda key: (key[1], key[0]))
 
 

@@ -12,7 +12,7 @@ from annotation.sampling import STRATEGIES
 from bench import sampling
 from bench.annotating import database, load, server
 from bench.sampled import figures
-from bench.sampled.play import World
+from training.study.people import Labelling
 
 
 def test_only_answers_in_the_measured_time_count() -> None:
@@ -82,7 +82,7 @@ def test_the_same_seed_gives_the_same_figures() -> None:
 
 
 def test_figures_of_a_world_that_is_known() -> None:
-    world = World([0.0, 1.0, 2.0], noise=0.0, seed=1, k=1)
+    world = Labelling([0.0, 1.0, 2.0], error=0.0, seed=1, k=1)
     for pair in ((2, 0), (2, 1), (1, 0)):
         world.ask(*pair)
     seen = figures.seen(world)

@@ -14,6 +14,7 @@ from transformers import (
     Gemma2Config,
     GPT2Config,
     Lfm2Config,
+    Llama4TextConfig,
     LlamaConfig,
     MambaConfig,
     MistralConfig,
@@ -72,6 +73,15 @@ def test_a_head_that_scales_its_logits_is_refused() -> None:
     model = build(CohereConfig(**SIZES, logit_scale=0.1))
     with pytest.raises(ModelError, match="transforms its logits"):
         check_head(model)
+
+
+def test_a_model_whose_backbone_cannot_be_asked_apart_is_refused_in_words() -> None:
+    """`base_model` of such a text model is the model itself, whose forward gives logits and no states."""
+    model = build(Llama4TextConfig(**SIZES, intermediate_size_mlp=64, num_local_experts=2))
+    with pytest.raises(ModelError, match="no backbone and output head") as refused:
+        check_head(model)
+    assert refused.value.code == "model_unsupported"
+    assert "Llama, Qwen" in refused.value.hint
 
 
 def encoded() -> list[Encoded]:

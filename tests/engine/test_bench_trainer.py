@@ -15,7 +15,7 @@ from torch.nn.modules.module import register_module_forward_hook
 from transformers.models.llama.modeling_llama import LlamaMLP
 
 from bench import trainer
-from bench.training import schemes, world
+from bench.training import schemes, sweep, work, world
 from tests.engine.world import ROOT
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*deprecated and will be removed:FutureWarning")  # TRL's own
@@ -86,3 +86,32 @@ def test_the_peak_is_that_of_the_process_not_of_who_started_it() -> None:
     done = subprocess.run(words, cwd=ROOT, check=True, capture_output=True, text=True)
     assert 0 < int(done.stdout) < mine.nbytes
     assert trainer.resident("VmHWM") >= trainer.resident("VmRSS") > mine.nbytes
+
+
+def test_the_second_run_of_a_sweep_scores_nothing() -> None:
+    first, second = sweep.lines(SIZE, k=2)
+    assert (first["reference_forwards"], first["reference_cached"]) == (SIZE.preferences, 0)
+    assert (second["reference_forwards"], second["reference_cached"]) == (0, SIZE.preferences)
+    assert first["learning_rate"] != second["learning_rate"]
+
+
+def test_tokens_and_operations_are_those_of_the_sequences(expected: list[tuple[int, ...]]) -> None:
+    """TRL sends every sequence through with gradient; DPO-PoP packed, prompts once, and weak ones without."""
+    weights = world.weights(SIZE)
+    body = (
+        sum(one.numel() for one in world.model(SIZE).model.layers.parameters()) + SIZE.hidden
+    )  # and the last norm
+    assert weights == body + SIZE.vocabulary * SIZE.hidden
+    whole = work.counted(schemes.stock(SIZE, SIZE.preferences, completions_only=False), weights)
+    tokens = sum(map(len, expected))
+    assert (whole.rows, whole.learned, whole.read) == (SIZE.preferences, tokens, 0)
+    assert whole.operations_per_row == pytest.approx(6 * weights * tokens / SIZE.preferences)
+    ours = work.counted(schemes.ours(SIZE, ROWS), weights)
+    assert ours.read > 0
+    assert ours.learned < tokens
+    assert ours.tokens_per_row * ours.rows == ours.learned + ours.read
+
+
+@pytest.mark.parametrize(("device", "peak"), [("NVIDIA H100 80GB HBM3", 989e12), ("Quadro", None)])
+def test_the_peak_of_a_device_is_known_by_its_name(device: str, peak: float | None) -> None:
+    assert work.peak_of(device) == peak

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -37,10 +38,17 @@ def test_a_run_goes_from_end_to_end_without_django(tmp_path: Path) -> None:
         "assert not [name for name in sys.modules if name.startswith('django.')]\n"
         "sys.exit(code)"
     )
+    greeted = os.environ | {"WANDB_MODE": "offline"}  # transformers prints a line about that
     done = subprocess.run(
-        [sys.executable, "-c", program], cwd=world.ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-c", program],
+        cwd=world.ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=greeted,
     )
     assert done.returncode == cli.FINISHED, done.stderr
+    assert "WANDB" not in done.stdout
     assert "step 1  loss 0.6931" in done.stdout
     assert world.told(folder, "started")[0].data["dataset_sha256"] == sha256
     assert world.told(folder)[-1].kind == "finished"

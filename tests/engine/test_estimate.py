@@ -148,7 +148,9 @@ def test_activations_are_what_a_pass_keeps(checkpointing: bool) -> None:
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         Scorer(model.train())(batch)
     found = sum(one.untyped_storage().nbytes() for one in kept.values())
-    said = estimate.activations(TrainingSpec(gradient_checkpointing=checkpointing), shape, 256, 4)
+    said = estimate.activations(
+        TrainingSpec(gradient_checkpointing="on" if checkpointing else "off"), shape, 256, 4
+    )
     whole = 4 * 256 * (8 * 64 + 2 * 32 + 4 * 80) if checkpointing else 0  # kept only while going backwards
     assert found == pytest.approx(said - whole, rel=0.02)
 
@@ -185,7 +187,7 @@ def sequences(folder: Path, slug: str, monkeypatch: pytest.MonkeyPatch) -> tuple
     monkeypatch.setattr(Scorer, "forward", count)
     # what is tried at the start is no part of the run
     monkeypatch.setattr(preparation, "check_head", lambda _: None)
-    monkeypatch.setattr(preparation, "layout_for", lambda *_: packed)
+    monkeypatch.setattr(preparation, "layout_for", lambda *_, **__: packed)
     runner.train(run)
     return counted, said
 

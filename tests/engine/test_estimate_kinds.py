@@ -67,7 +67,7 @@ def test_cost_of_sft_is_counted_exactly(tmp_path: Path, counted: Counted) -> Non
     said = trained(tmp_path, "sft", training={"epochs": 2, "rows_per_step": 6, "micro_batch": 4})
     assert counted.cost == said.cost.total == 2 * 3 * 10 + 2 * 5
     assert (said.cost.target, said.cost.reference) == (0, 0)
-    assert counted.largest[0] == said.batch.pass_preferences == 3
+    assert counted.largest[0] == said.batch.pass_preferences == 4
     assert counted.largest[1] <= said.batch.pass_tokens
 
 
@@ -84,10 +84,39 @@ def test_cost_of_a_reward_model_is_counted_exactly(
 
 def test_cost_of_pop_rows_is_never_above_what_was_said(tmp_path: Path, counted: Counted) -> None:
     """Rows of a forward pass that share a preference send it through once."""
-    said = trained(tmp_path, "reward_model", lines=world.rows(8), reward={"objective": "pop", "patience": 0})
+    said = trained(
+        tmp_path,
+        "reward_model",
+        lines=world.rows(8),
+        reward={"objective": "pop", "patience": 0},
+        training={"micro_batch": 6},
+    )
     assert said.cost.policy == 6 * 2 * 8
     assert 0.6 * said.cost.total < counted.cost <= said.cost.total
-    assert counted.largest[0] <= 2 * said.batch.pass_preferences == 8
+    assert counted.largest[0] <= 2 * said.batch.pass_preferences == 12
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "sequences"),
+    [
+        ("sft", {}, 1),
+        ("reward_model", {}, 2),
+        ("reward_model", {"reward": {"objective": "pop"}}, 4),
+    ],
+)
+def test_max_tokens_bounds_a_forward_pass_of_every_kind(
+    tmp_path: Path, counted: Counted, kind: str, changes: dict[str, Any], sequences: int
+) -> None:
+    """Rows stay whole: with the least that a spec takes, each goes alone."""
+    training = {"rows_per_step": 8, "micro_batch": 8, "max_tokens": 16, "max_length": 128}
+    said = trained(tmp_path, kind, training=training, **changes)
+    assert counted.largest[0] == sequences
+    spec = RunSpec.model_validate({"kind": kind, "training": training, **changes})
+    assert said.tokens is not None
+    assert counted.largest[1] <= estimate.largest_pass(spec, said.tokens.longest)
+    wide = spec.training.model_copy(update={"max_tokens": 4 * said.tokens.longest})
+    spec.training = wide
+    assert estimate.largest_pass(spec, said.tokens.longest) == 4 * said.tokens.longest
 
 
 @pytest.mark.parametrize("lora", [None, {"r": 4, "alpha": 8}])

@@ -66,6 +66,24 @@ def test_cumulative_accuracy_from_below_and_above() -> None:
     assert len(found["histogram"]["edges"]) == len(found["histogram"]["counts"]) + 1
 
 
+def test_the_bootstrap_of_a_correlation_is_the_one_scipy_takes() -> None:
+    draws = np.random.default_rng(4)
+    score = draws.normal(size=120)
+    margin = score + draws.normal(size=120)
+    found = results(heldout(margin.tolist(), score.tolist()))["margin_correlation"]
+    for name, statistic in (("pearson", stats.pearsonr), ("spearman", stats.spearmanr)):
+        theirs = stats.bootstrap(
+            (margin, score),
+            lambda x, y, of=statistic: of(x, y).statistic,
+            paired=True,
+            vectorized=False,
+            n_resamples=1000,
+            method="percentile",
+            rng=1,
+        ).confidence_interval
+        assert found[f"{name}_interval"] == pytest.approx([theirs.low, theirs.high], abs=0.02)
+
+
 def test_equal_score_margins_share_one_point() -> None:
     found = results(heldout([1.0, -1.0, 1.0], [2.0, 2.0, 2.0]))["cumulative_accuracy"]
     assert found["margin"] == [2.0]

@@ -73,15 +73,31 @@ def test_what_is_on_already_is_not_advised() -> None:
     assert said.endswith("The result stays the same.")
 
 
-@pytest.mark.parametrize("kind", ["sft", "reward_model"])
-def test_other_kinds_of_runs_have_a_micro_batch(kind: str) -> None:
-    found = RunSpec.model_validate({"kind": kind})
-    assert "training.micro_batch from 16 to 8" in memory.advice(found, Pass(9000, 16, gradient=True))
-    assert "evaluation.batch_size from 16 to 8" in memory.advice(found, Pass(9000, 16, gradient=False))
+@pytest.mark.parametrize(
+    ("kind", "objective", "alone", "what"),
+    [
+        ("sft", "", 1, "response"),
+        ("reward_model", "bradley_terry", 2, "preference"),
+        ("reward_model", "pop", 4, "row"),
+    ],
+)
+def test_other_kinds_of_runs_have_smaller_passes_too(
+    kind: str, objective: str, alone: int, what: str
+) -> None:
+    found = RunSpec.model_validate(
+        {"kind": kind} | ({"reward": {"objective": objective}} if objective else {})
+    )
+    for gradient in (True, False):
+        said = memory.advice(found, Pass(9000, 16, gradient=gradient))
+        assert "training.max_tokens from 16384 to 4096" in said
+        assert "The result stays the same" in said
+    said = memory.advice(found, Pass(9000, alone, gradient=True))
+    assert f"One {what} alone filled the forward pass" in said
+    assert "max_tokens" in memory.advice(found, Pass(9000, alone + 1, gradient=True))
 
 
 def test_weights_that_do_not_fit_are_not_blamed_on_a_pass() -> None:
-    with pytest.raises(OutOfMemory) as told, memory.explained(spec(), lambda: None):
+    with pytest.raises(OutOfMemory) as told, memory.explained(spec, lambda: None):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.\nmore words")
     assert told.value.message == "Memory ran out: CUDA out of memory. Tried to allocate 20.00 GiB."
     assert "LoRA" in told.value.hint
@@ -89,12 +105,12 @@ def test_weights_that_do_not_fit_are_not_blamed_on_a_pass() -> None:
 
 
 def test_other_errors_go_on_as_they_are() -> None:
-    with pytest.raises(KeyError), memory.explained(spec(), lambda: None):
+    with pytest.raises(KeyError), memory.explained(spec, lambda: None):
         raise KeyError("x")
 
 
 def test_torchs_own_allocator_is_understood() -> None:
-    with pytest.raises(OutOfMemory) as told, memory.explained(spec(), lambda: Pass(9000, 8, gradient=True)):
+    with pytest.raises(OutOfMemory) as told, memory.explained(spec, lambda: Pass(9000, 8, gradient=True)):
         torch.empty(1 << 60, dtype=torch.uint8)
     assert "max_tokens" in told.value.hint
 

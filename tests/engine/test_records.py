@@ -67,6 +67,22 @@ def test_a_missing_file_is_named(tmp_path: Path, name: str) -> None:
         records.load(tmp_path)
 
 
+def test_inferred_rows_are_told_apart_in_both_forms(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    world.canonical(tmp_path)
+    stored = pq.read_table(tmp_path / "rows.parquet").to_pylist()
+    stored[1]["provenance"] = "inferred"
+    pq.write_table(pa.Table.from_pylist(stored, world.ROWS), tmp_path / "rows.parquet")
+    (tmp_path / "manifest.json").write_text("{}", encoding="utf-8")
+    lines = [world.row(1, 2), world.row(3, 4) | {"provenance": "inferred"}]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    for data in (records.load(tmp_path), records.load(tmp_path / "rows.jsonl")):
+        assert [row.inferred for row in data.rows][:2] == [False, True]
+        assert not any(row.inferred for row in data.rows[2:])
+
+
 def test_a_row_that_names_nobody_is_refused(tmp_path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq

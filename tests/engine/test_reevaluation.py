@@ -122,11 +122,29 @@ def test_models_of_other_tokens_are_no_reference(tmp_path: Path, capsys: pytest.
     assert "know different tokens" in capsys.readouterr().err
 
 
+def test_nor_are_as_many_tokens_that_mean_something_else(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = finished(tmp_path / "run")
+    (folder / "model").rename(tmp_path / "mine")
+    file = folder / "base" / "tokenizer.json"
+    document = json.loads(file.read_text(encoding="utf-8"))
+    vocabulary = document["model"]["vocab"]
+    vocabulary["a"], vocabulary["b"] = vocabulary["b"], vocabulary["a"]
+    file.write_text(json.dumps(document), encoding="utf-8")
+    words = ["--reference", str(folder / "base"), "--dataset", str(folder / "rows.jsonl")]
+    assert pop_train.main(["evaluate", str(tmp_path / "mine"), *words]) == cli.BAD_INPUT
+    assert "know different tokens" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
         (["--evaluations", "luck"], "unknown evaluation 'luck'"),
         (["--dataset", "nothing.jsonl"], "no dataset at"),
+        (["--judge", "./nothing"], "a judge needs responses"),
+        (["--generate", "2", "--judge", "."], "is no reward model that can be read: it has no config.json"),
+        (["--generate", "-1"], "greater than or equal to 0"),
     ],
 )
 def test_what_cannot_be_evaluated_is_refused(

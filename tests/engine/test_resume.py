@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -38,22 +39,25 @@ def assert_same(one: Path, other: Path) -> None:
 
 
 def test_killed_twice_and_resumed_ends_with_the_same_bits(tmp_path: Path) -> None:
+    """At steps that are drawn anew each time; a failure shows which."""
+    draws = random.SystemRandom()
+    at, later = draws.randint(2, 10), draws.randint(5, 10)
     lines = world.rows(60)
     whole = world.run_dir(tmp_path / "whole", lines, training=LONG)
     runner.train(world.open_run(whole))
 
     broken = world.run_dir(tmp_path / "broken", lines, training=LONG)
     first = world.engine("train", str(broken))
-    world.wait_until(world.reached(broken, 3), first)
+    world.wait_until(world.reached(broken, at), first)
     first.send_signal(signal.SIGTERM)
     assert first.wait(60) == 3, first.communicate()[0]
     (cancelled,) = world.told(broken, "cancelled")
     assert cancelled.data["checkpoint"] is True
     stopped = cancelled.step or 0
-    assert 3 <= stopped < 30
+    assert at <= stopped < 30
 
     second = world.engine("train", str(broken))
-    world.wait_until(world.reached(broken, stopped + 6), second)
+    world.wait_until(world.reached(broken, stopped + later), second)
     second.kill()
     second.wait(60)
     assert not (broken / "model").exists()
@@ -147,6 +151,17 @@ def test_resume_carries_what_a_method_remembers(tmp_path: Path, slug: str, param
         "method": {"slug": slug, "params": {"beta": 0.5, **params}},
     }
     assert_a_break_changes_nothing(tmp_path, changes)
+
+
+def test_a_run_killed_after_its_last_checkpoint_takes_no_further_step(tmp_path: Path) -> None:
+    """In the midst of an epoch, where the loop has rows left."""
+    folder = world.run_dir(tmp_path, world.rows(30), training={"epochs": 0.5})
+    runner.train(world.open_run(folder))
+    first, logged = weights(folder), len(world.told(folder, "metrics"))
+    runner.train(world.open_run(folder))
+    assert world.told(folder, "started")[1].data["resumed_from"] == world.told(folder, "checkpoint")[-1].step
+    assert len(world.told(folder, "metrics")) == logged
+    assert all(torch.equal(one, first[name]) for name, one in weights(folder).items())
 
 
 def test_a_stop_before_training_leaves_no_checkpoint(tmp_path: Path) -> None:

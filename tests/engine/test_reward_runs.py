@@ -51,7 +51,8 @@ def test_a_run_learns_to_prefer_what_people_chose(tmp_path: Path) -> None:
     model = runner.train(world.open_run(folder))
     margins = two_step.reward_margins(folder, HELDOUT)
     stored = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))["results"]
-    assert set(stored) == {"pair_accuracy", "margin_correlation", "cumulative_accuracy", "pop_accuracy"}
+    curves = {"margin_correlation", "cumulative_accuracy", "calibration"}
+    assert set(stored) == {"pair_accuracy", "pop_accuracy"} | curves
     assert stored["pair_accuracy"]["accuracy"] == sum(margin > 0 for margin in margins) / 5 > 0.5
     ordered = sum(strong > weak for strong, weak in pairwise(margins))
     assert (stored["pop_accuracy"]["accuracy"], stored["pop_accuracy"]["n"]) == (ordered / 4, 4)

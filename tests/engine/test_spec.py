@@ -24,7 +24,7 @@ def test_the_paper_presets_hold_the_published_settings() -> None:
     assert (training.warmup_ratio, training.weight_decay, training.lr_scheduler) == (0.03, 0.05, "cosine")
     assert spec.method.params["beta"] == 0.1
     assert spec.method.params["max_margin"] == 10.0
-    assert (spec.training.precision, spec.training.gradient_checkpointing) == ("bf16", True)
+    assert (spec.training.precision, spec.training.gradient_checkpointing) == ("bf16", "on")
 
 
 def test_parameters_of_a_method_take_their_defaults() -> None:

@@ -38,6 +38,20 @@ def test_paths_in_a_file_start_at_the_file(tmp_path: Path) -> None:
     assert found.model.base == str(tmp_path / "models" / "mine")
 
 
+def test_judges_are_paths_or_ids_and_runs_stand_for_their_models(tmp_path: Path) -> None:
+    (tmp_path / "reward" / "model").mkdir(parents=True)
+    (tmp_path / "reward" / "spec.json").write_text("{}")
+    layer = documents.given({"judge": "reward", "against": "runs/other", "generate": 8}, "dpo_pop")
+    found = documents.anchored(layer, tmp_path)["evaluation"]
+    assert found == {
+        "judge": str(tmp_path / "reward" / "model"),
+        "against": str(tmp_path / "runs" / "other"),
+        "generation": {"prompts": 8},
+    }
+    hub = documents.anchored({"evaluation": {"judge": "openbmb/UltraRM-13b"}}, tmp_path)
+    assert hub["evaluation"]["judge"] == "openbmb/UltraRM-13b"
+
+
 @pytest.mark.parametrize("base", ["tiny", "meta-llama/Llama-3.2-3B"])
 def test_ids_stay_ids(tmp_path: Path, base: str) -> None:
     assert documents.anchored({"model": {"base": base}}, tmp_path)["model"]["base"] == base

@@ -97,6 +97,17 @@ def test_held_out_preferences_have_none_and_their_rows_are_not_read() -> None:
     np.testing.assert_array_equal(found.strength[3:], alone.strength)
 
 
+def test_inferred_rows_are_no_answers_for_the_fit() -> None:
+    """They follow from the answers: counted, they would make strengths look surer than they are."""
+    rows = drawn(20, 40)
+    told, alone = data(rows, 21), fit(data(rows, 21))
+    told.rows += [Row(0, place, "train", 0.97, inferred=True) for place in range(1, 21)]
+    found = fit(told)
+    np.testing.assert_array_equal(found.theta, alone.theta)
+    np.testing.assert_array_equal(found.deviation, alone.deviation)
+    assert found.labelled == alone.labelled < 21
+
+
 def test_doubt_takes_deviations_off_so_that_what_few_labels_say_counts_less() -> None:
     rows = [*drawn(40, 200), (40, 0)]  # the last one won its only comparison
     plain, doubting = fit(data(rows, 41)), fit(data(rows, 41), uncertainty=1.0)

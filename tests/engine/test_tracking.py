@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,17 @@ def test_nothing_is_reported_unless_asked_for(tmp_path: Path) -> None:
     assert trainer.args.report_to == []
     names = {type(one).__name__ for one in trainer.callback_handler.callbacks}
     assert not names & {"WandbCallback", "TensorBoardCallback", "MLflowCallback"}
+
+
+def test_trackers_tell_their_makers_nothing_unless_the_environment_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLFLOW_DISABLE_TELEMETRY", raising=False)
+    monkeypatch.setenv("WANDB_ERROR_REPORTING", "true")
+    preparation.begin(world.open_run(world.run_dir(tmp_path)), None)
+    assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
+    assert os.environ["WANDB_ERROR_REPORTING"] == "true"
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")  # so that it is taken back
 
 
 def test_an_unknown_tracker_is_refused() -> None:
@@ -125,8 +137,6 @@ def test_trackers_do_not_stand_in_the_way_of_going_on(tmp_path: Path) -> None:
 
 
 def test_tensorboard_files_hold_our_metrics(tmp_path: Path) -> None:
-    """Runs where TensorBoard is installed; it is no dependency."""
-    pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     run = world.open_run(world.run_dir(tmp_path, training={"report_to": ["tensorboard"]}))

@@ -15,6 +15,7 @@ from datasets import Dataset
 from transformers import Trainer
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 from trl import DPOConfig, DPOTrainer
+from trl.trainer import dpo_trainer
 
 from tests.engine import world
 from training.engine import base, preparation, runner, trl_seam
@@ -22,6 +23,8 @@ from training.engine.batching import Room
 from training.engine.encoding import encode_all
 from training.engine.logps import Scorer
 from training.engine.reference import score
+
+PRIVATES = (*trl_seam.PRIVATE_METHODS, *trl_seam.TRAINER_METHODS)
 
 
 def test_the_pinned_trl_is_installed() -> None:
@@ -31,7 +34,7 @@ def test_the_pinned_trl_is_installed() -> None:
 @pytest.mark.parametrize("name", trl_seam.PRIVATE_METHODS)
 def test_an_overridden_private_exists_where_we_override_it(name: str) -> None:
     assert name in vars(DPOTrainer)
-    assert name in vars(trl_seam.SeamTrainer)
+    assert name in vars(trl_seam.SeamTrainer) | vars(trl_seam.Seam)
 
 
 def test_the_constructor_prepares_and_scores_only_through_what_we_override() -> None:
@@ -52,11 +55,9 @@ def test_checkpoints_are_written_where_the_seam_adds_to_them() -> None:
 
 
 def test_the_public_parts_we_override_are_called_by_the_loop() -> None:
-    step = inspect.getsource(Trainer.training_step)
-    assert "self.compute_loss(model, inputs, num_items_in_batch=num_items_in_batch)" in step
-    assert "loss_is_scaled_for_ga" in step
     epoch = inspect.getsource(Trainer._run_epoch)
     assert "self.get_batch_samples(epoch_iterator, num_batches, self.args.device)" in epoch
+    assert "self.training_step(model, inputs, num_items_in_batch)" in epoch
     assert "self.floating_point_ops(inputs)" in epoch
 
 
@@ -66,13 +67,43 @@ def test_the_model_can_be_left_without_a_wrapper_that_adds_gradients_up() -> Non
     assert "self.accelerator.prepare(self.model" in inspect.getsource(Trainer._prepare_for_training)
 
 
+@pytest.mark.parametrize("name", trl_seam.TRAINER_METHODS)
+def test_a_private_of_transformers_exists_where_divided_weights_override_it(name: str) -> None:
+    assert name in vars(Trainer)
+    theirs, ours = (inspect.signature(vars(one)[name]) for one in (Trainer, trl_seam.DividedTrainer))
+    assert list(theirs.parameters) == list(ours.parameters)
+
+
+def test_weights_and_moments_are_read_and_written_where_divided_ones_are() -> None:
+    written = inspect.getsource(Trainer._save_checkpoint)
+    assert "self.save_model(output_dir, _internal_call=True)" in written
+    assert "self._save_optimizer_and_scheduler(output_dir)" in written
+    saved = inspect.getsource(Trainer._save_optimizer_and_scheduler)
+    for what, name in (("optimizer", "OPTIMIZER_NAME"), ("lr_scheduler", "SCHEDULER_NAME")):
+        assert f"torch.save(self.{what}.state_dict(), os.path.join(output_dir, {name}))" in saved
+    assert list(inspect.signature(Trainer._save).parameters) == ["self", "output_dir", "state_dict"]
+    assert "self._load_from_checkpoint(resume_from_checkpoint)" in inspect.getsource(Trainer.train)
+    assert "self._load_best_model()" in inspect.getsource(Trainer._finalize_training)
+    assert "self._load_optimizer_and_scheduler(resume_from_checkpoint)" in inspect.getsource(
+        Trainer._prepare_for_training
+    )
+
+
+def test_trl_hashes_the_weights_by_a_name_that_can_be_left_out() -> None:
+    source = inspect.getsource(DPOTrainer.__init__)
+    assert "hash_module(self.ref_model or self.model)" in source
+    whole = dpo_trainer.hash_module
+    with trl_seam.unhashed():
+        assert dpo_trainer.hash_module(None) == ""
+    assert dpo_trainer.hash_module is whole
+
+
 def test_no_other_file_of_the_engine_names_privates() -> None:
     folder = Path(trl_seam.__file__).parent
     named = [
         file.name
         for file in folder.rglob("*.py")
-        if file.name != "trl_seam.py"
-        and any(name in file.read_text(encoding="utf-8") for name in trl_seam.PRIVATE_METHODS)
+        if file.name != "trl_seam.py" and any(name in file.read_text(encoding="utf-8") for name in PRIVATES)
     ]
     assert named == []
 

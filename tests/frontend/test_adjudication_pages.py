@@ -18,7 +18,7 @@ from tests.annotation.disputes import differ, disputed, settings, vote
 from tests.cast import Cast, make_project, reviewer_of
 from tests.frontend.conftest import signed_in
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = [pytest.mark.either, pytest.mark.django_db]
 HTMX = {"HX-Request": "true"}
 
 

@@ -17,7 +17,7 @@ from tests.annotation.playing import answer
 from tests.cast import NOW, add_preferences
 from tests.frontend.conftest import Desk
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = [pytest.mark.either, pytest.mark.django_db]
 
 
 def page(desk: Desk) -> str:

@@ -18,7 +18,7 @@ from tests.cast import NOW, Cast, add_preferences
 from tests.frontend.conftest import signed_in
 from tests.pairs import answered_pairs
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = [pytest.mark.either, pytest.mark.django_db]
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from tests.cast import Cast
 from tests.frontend.conftest import Desk
 from tests.frontend.test_project_pages import text
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = [pytest.mark.either, pytest.mark.django_db]
 
 
 def download(client: Client, dataset: PopDataset, kind: str) -> tuple[Any, bytes]:

@@ -15,7 +15,7 @@ from tests.cast import Cast, add_preferences
 from tests.frontend.conftest import LINES, Desk, bring
 from tests.frontend.test_project_pages import text
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = [pytest.mark.either, pytest.mark.django_db]
 
 
 def upload(client: Client, cast: Cast, name: str = "set.jsonl", data: bytes = LINES) -> Any:

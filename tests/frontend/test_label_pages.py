@@ -18,7 +18,7 @@ from tests.annotation.test_history import freeze
 from tests.cast import NOW, Cast, add_preferences
 from tests.frontend.conftest import signed_in
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = [pytest.mark.either, pytest.mark.django_db]
 
 
 def labelled(cast: Cast, size: int = 6) -> list[Label]:

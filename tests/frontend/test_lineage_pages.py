@@ -18,7 +18,7 @@ from tests.frontend.test_project_pages import text
 from tests.frontend.test_run_form import posted
 from training.models import Run, RunLink
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = [pytest.mark.either, pytest.mark.django_db]
 
 
 def source(desk: Desk, kind: str, **changes: Any) -> Run:
@@ -123,6 +123,11 @@ def test_an_earlier_run_of_a_kind_fills_the_form_again(owner_client: Client, des
             "preference",
             {"model": {"base": "run:3"}, "method": {"slug": "mmpo", "reward_model": "run:4"}},
             ["Reward scores", "Reference scores", "Training", "Evaluation", "Saving"],
+        ),
+        (
+            "sft",
+            {"model": {"base": "run:3"}, "evaluation": {"generation": {"prompts": 8}, "judge": "run:4"}},
+            ["Training", "Evaluation", "Responses", "Judging", "Saving"],
         ),
     ],
 )

@@ -16,7 +16,7 @@ from tests.cast import Cast
 from tests.frontend.conftest import Desk, signed_in
 from tests.frontend.test_project_pages import text
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = [pytest.mark.either, pytest.mark.django_db]
 
 
 def secret_in(answer: Any, place: str) -> str:

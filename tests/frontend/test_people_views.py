@@ -23,7 +23,7 @@ from tests.cast import PASSWORD, join, make_project
 if TYPE_CHECKING:
     from annotation.models import Project, User
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = [pytest.mark.either, pytest.mark.django_db]
 
 
 def client_of(user: User) -> Client:

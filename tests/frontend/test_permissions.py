@@ -15,7 +15,7 @@ from frontend import urls
 from tests.cast import make_project, reviewer_of
 from tests.frontend.conftest import Desk, make_run, signed_in
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = [pytest.mark.either, pytest.mark.django_db]
 
 OK, MOVED, WRONG, NO, UNKNOWN = 200, 302, 422, 403, 404
 PEOPLE = ("owner", "admin", "annotator", "outsider", "anonymous")

@@ -16,7 +16,7 @@ from annotation.services import audit, workers
 from tests.cast import Cast
 from tests.frontend.conftest import Desk
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = [pytest.mark.either, pytest.mark.django_db]
 
 TYPED: dict[str, Any] = {
     "name": "Tone of voice",

@@ -9,7 +9,7 @@ from django.urls import reverse
 from annotation.models import DatasetPush
 from tests.frontend.conftest import Desk
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = [pytest.mark.either, pytest.mark.django_db]
 SENT = {"repo_id": "acme/tone", "token": "hf_of_somebody", "private": "on"}
 
 

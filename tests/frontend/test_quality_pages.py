@@ -18,7 +18,7 @@ from frontend.views.quality import COLUMNS
 from tests.annotation.answered import answered, one_more
 from tests.cast import Cast, make_user
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = [pytest.mark.either, pytest.mark.django_db]
 
 
 def shown(client: Client, cast: Cast, name: str = "project-quality", **query: str) -> str:

@@ -18,7 +18,7 @@ from training.engine import catalog, presets
 from training.engine.spec import RunSpec
 from training.models import Run
 
-database = [pytest.mark.database, pytest.mark.django_db]
+database = [pytest.mark.either, pytest.mark.django_db]
 
 
 def posted(form: RunForm, **changes: Any) -> QueryDict:
@@ -87,6 +87,8 @@ WRONG = (
     ("model.base", "", "model.base"),
     ("model.tiny.heads", "5", "model.tiny"),
     ("evaluation.batch_size", "0", "evaluation.batch_size"),
+    ("evaluation.generation.top_p", "1.5", "evaluation.generation.top_p"),
+    ("evaluation.judge", "run:3", "evaluation"),  # without prompts there is nothing to judge
 )
 
 
@@ -109,7 +111,7 @@ def test_lora_is_left_out_unless_it_is_switched_on() -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.database
+@pytest.mark.either
 def test_the_form_launches_the_run_it_shows(owner_client: Client, desk: Desk) -> None:
     form = RunForm.from_preset("tiny-cpu", name="Mine", dataset=str(desk.dataset.pk))
     data = posted(form, **{"training.epochs": "2.5"})
@@ -122,7 +124,7 @@ def test_the_form_launches_the_run_it_shows(owner_client: Client, desk: Desk) ->
 
 
 @pytest.mark.django_db
-@pytest.mark.database
+@pytest.mark.either
 def test_a_refused_launch_keeps_everything_typed(owner_client: Client, desk: Desk) -> None:
     form = RunForm.from_preset("tiny-cpu", name="Mine", dataset=str(desk.dataset.pk))
     data = posted(form, **{"model.base": "/etc", "training.learning_rate": "0.00012", "training.seed": "x"})
@@ -139,7 +141,7 @@ def test_a_refused_launch_keeps_everything_typed(owner_client: Client, desk: Des
 
 
 @pytest.mark.django_db
-@pytest.mark.database
+@pytest.mark.either
 def test_a_run_needs_a_frozen_dataset_of_this_project(owner_client: Client, desk: Desk) -> None:
     form = RunForm.from_preset("tiny-cpu", dataset="987654")
     answer = owner_client.post(reverse("run-new", args=[desk.project.slug]), posted(form))
@@ -148,7 +150,7 @@ def test_a_run_needs_a_frozen_dataset_of_this_project(owner_client: Client, desk
 
 
 @pytest.mark.django_db
-@pytest.mark.database
+@pytest.mark.either
 def test_another_method_changes_the_parameters_and_keeps_what_they_share(
     owner_client: Client, desk: Desk
 ) -> None:
@@ -161,7 +163,7 @@ def test_another_method_changes_the_parameters_and_keeps_what_they_share(
 
 
 @pytest.mark.django_db
-@pytest.mark.database
+@pytest.mark.either
 def test_a_letter_that_means_another_thing_begins_at_its_own_default(
     owner_client: Client, desk: Desk
 ) -> None:
@@ -183,7 +185,7 @@ def chosen(client: Client, desk: Desk, slug: str, **changes: str) -> str:
 
 
 @pytest.mark.django_db
-@pytest.mark.database
+@pytest.mark.either
 def test_switches_and_numbers_that_may_stay_empty_are_shown_as_such(owner_client: Client, desk: Desk) -> None:
     page = chosen(owner_client, desk, "madpo")
     assert (
@@ -215,7 +217,7 @@ def test_what_is_left_empty_or_switched_reaches_the_spec() -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.database
+@pytest.mark.either
 def test_a_reward_models_objective_is_not_offered_for_a_policy(owner_client: Client, desk: Desk) -> None:
     page = text(owner_client.get(reverse("run-new", args=[desk.project.slug])))
     assert 'value="dpo_pop_strength"' in page
@@ -226,7 +228,7 @@ def test_a_reward_models_objective_is_not_offered_for_a_policy(owner_client: Cli
 
 
 @pytest.mark.django_db
-@pytest.mark.database
+@pytest.mark.either
 def test_the_page_shows_the_same_run_as_json_api_call_and_command(owner_client: Client, desk: Desk) -> None:
     data = posted(RunForm.from_preset("tiny-cpu", dataset=str(desk.dataset.pk)), **{"training.seed": "77"})
     answer = owner_client.post(reverse("run-form-parts", args=[desk.project.slug]), data)
@@ -237,7 +239,7 @@ def test_the_page_shows_the_same_run_as_json_api_call_and_command(owner_client: 
 
 
 @pytest.mark.django_db
-@pytest.mark.database
+@pytest.mark.either
 def test_an_earlier_runs_spec_fills_the_form(owner_client: Client, desk: Desk) -> None:
     spec = RunSpec.model_validate(
         {"training": {"seed": 41}, "method": {"slug": "dpo", "params": {"beta": 0.7}}}
@@ -250,3 +252,12 @@ def test_an_earlier_runs_spec_fills_the_form(owner_client: Client, desk: Desk) -
         "0.7",
         "41",
     )
+
+
+@pytest.mark.parametrize(("stored", "shown"), [(True, "on"), (False, "off"), ("auto", "auto")])
+def test_a_run_from_before_is_varied_with_its_own_switch(stored: bool | str, shown: str) -> None:
+    spec = RunSpec().model_dump(mode="json")
+    spec["training"]["gradient_checkpointing"] = stored
+    form = RunForm.from_spec(spec)
+    assert form.spec()["training"]["gradient_checkpointing"] == shown
+    assert form.is_valid()

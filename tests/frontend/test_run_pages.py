@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from tests.frontend.conftest import Desk, make_run
 from tests.frontend.test_project_pages import text
 from training.models import Run, RunEvent
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = [pytest.mark.either, pytest.mark.django_db]
 
 
 def show(client: Client, run: Run, part: str = "run") -> str:
@@ -122,6 +123,40 @@ def test_the_margin_accuracy_plot_has_both_curves_and_the_histogram(owner_client
     assert upper == [[0.5, 0.75], [2.0, 1.0]]
     assert bars == [[0.5, 2], [1.5, 1]]
     assert 'id="margin-accuracy"' in show(owner_client, desk.run)
+
+
+def test_sections_rows_and_remarks_of_a_result_are_shown_and_long_ones_do_not_flood(
+    owner_client: Client, desk: Desk
+) -> None:
+    rows = [{"confidence": 0.5 + one / 1000, "n": 1000 + one} for one in range(200)]
+    result = {
+        "n": 40,
+        "brier": 0.125,
+        "brier_interval": [0.1, 0.2],
+        "curve": [0.123456789] * 500,
+        "comparisons": {"n": 7, "brier": 0.25, "note": "Few <b>votes</b>.", "reliability": rows},
+        "nothing": None,
+    }
+    desk.run.evaluations.create(
+        name="calibration", result=result, dataset_sha256="ab", created_at=desk.run.created_at
+    )
+    page = show(owner_client, desk.run)
+    for shown in (
+        "<td>Brier</td>",
+        "0.100 to 0.200",
+        "<td>Comparisons brier</td>",
+        "Comparisons note: Few &lt;b&gt;votes&lt;/b&gt;.",
+        "Comparisons reliability, 50 rows",
+    ):
+        assert shown in page, shown
+    cells = {
+        '<td class="num">0.549</td>',
+        '<td class="num">1,049</td>',
+    }  # PostgreSQL orders the keys of jsonb
+    assert any(cells == set(re.findall(r"<td.*?</td>", row)) for row in page.split("<tr>"))
+    assert "1,050" not in page
+    assert "0.123" not in page
+    assert '<td class="num">7</td>' in page  # comparisons are not counted as preferences
 
 
 def test_the_log_is_asked_for_while_the_run_goes_on_and_no_longer(

@@ -21,7 +21,7 @@ from tests.frontend.conftest import Desk
 from tests.frontend.test_run_form import posted
 from training.models import Run
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = [pytest.mark.either, pytest.mark.django_db]
 
 
 @pytest.fixture

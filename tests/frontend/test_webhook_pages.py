@@ -11,7 +11,7 @@ from annotation.models import Webhook, WebhookDelivery
 from annotation.services import webhook_secrets, webhooks
 from tests.frontend.conftest import Desk
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = [pytest.mark.either, pytest.mark.django_db]
 URL = "https://hooks.example.org/new"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -18,7 +18,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Room:
-    """What fits into a forward pass: so many preferences, and so many tokens unless one alone has more."""
+    """What fits into a forward pass: so many preferences, and so many tokens unless one alone has more.
+
+    In `sft` runs, whose preferences are one response each, so many responses.
+    """
 
     preferences: int
     tokens: int
@@ -87,6 +90,18 @@ def rows_in(batch: dict[str, Any]) -> int:
     return len(batch["strong_of"])
 
 
+def groups(items: Iterable[T], fits: Callable[[list[T]], bool]) -> Iterator[list[T]]:
+    """Items in their order, as many together as fit; what does not fit alone is alone."""
+    group: list[T] = []
+    for item in items:
+        if group and not fits([*group, item]):
+            yield group
+            group = []
+        group.append(item)
+    if group:
+        yield group
+
+
 def fill(
     encoded: Sequence[Encoded | None], places: Iterable[int], room: Room, layout: Layout
 ) -> Iterator[list[int]]:
@@ -96,23 +111,18 @@ def fill(
         encoded: all preferences; those that are None are passed over.
         layout: whose tokens count, padding included.
     """
-    group: list[int] = []
-    pairs: list[Encoded] = []
-    taken = 0
-    for place in places:
-        one = encoded[place]
-        if one is None:
-            continue
-        needed = taken + part_of(one).tokens if layout is packed else padded_tokens([*pairs, one])
-        if group and (len(group) == room.preferences or needed > room.tokens):
-            yield group
-            group, pairs = [], []
-            needed = part_of(one).tokens if layout is packed else padded_tokens([one])
-        group.append(place)
-        pairs.append(one)
-        taken = needed
-    if group:
-        yield group
+    kept = [place for place in places if encoded[place] is not None]
+    there = {place: one for place in kept if (one := encoded[place]) is not None}
+    size = {place: part_of(one).tokens for place, one in there.items()} if layout is packed else {}
+
+    def fits(group: list[int]) -> bool:
+        if len(group) > room.preferences:
+            return False
+        if layout is packed:
+            return sum(size[place] for place in group) <= room.tokens
+        return padded_tokens([there[place] for place in group]) <= room.tokens
+
+    return groups(kept, fits)
 
 
 def by_length(encoded: Sequence[Encoded | None], wanted: Iterable[int]) -> list[int]:

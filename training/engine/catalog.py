@@ -60,6 +60,12 @@ EVALUATIONS: dict[str, EvaluationEntry] = {
             needs_scores=True,
         ),
         EvaluationEntry(
+            "calibration",
+            "Calibration",
+            "How often the preferred response is the chosen one where the model is so sure; 0 error is best.",
+            f"{_E}.calibration:evaluate",
+        ),
+        EvaluationEntry(
             "pop_accuracy",
             "PoP accuracy",
             "Share of held-out comparisons whose stronger side has the larger margin.",
@@ -71,6 +77,27 @@ EVALUATIONS: dict[str, EvaluationEntry] = {
             "Held-out loss",
             "Negative log-likelihood of the held-out chosen responses, nats a token.",
             f"{_E}.heldout_loss:evaluate",
+            kinds=("preference", "sft"),
+        ),
+        EvaluationEntry(
+            "divergence",
+            "Distance to the reference",
+            "How much likelier responses became, nats each; KL where the policy wrote some itself.",
+            f"{_E}.divergence:evaluate",
+            kinds=("preference",),
+        ),
+        EvaluationEntry(
+            "win_rate",
+            "Win rate",
+            "How often the judge prefers the model's responses; ties count half. Also at equal lengths.",
+            f"{_E}.win_rate:evaluate",
+            kinds=("preference", "sft"),
+        ),
+        EvaluationEntry(
+            "median_advantage",
+            "Median advantage",
+            "The judge's reward of the model's responses less that of the others.",
+            f"{_E}.median_advantage:evaluate",
             kinds=("preference", "sft"),
         ),
     )

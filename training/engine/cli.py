@@ -13,7 +13,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import TextIO
 
@@ -95,7 +95,7 @@ def check(run_dir: Path) -> int:
 
 
 def _check_models(spec: RunSpec, run_dir: Path) -> None:
-    """Raises ModelError when the base model or the reward model is not to be had."""
+    """Raises ModelError when the base model, the reward model or the judge is not to be had."""
     if spec.model.base != "tiny":
         from training.engine import base
 
@@ -104,6 +104,10 @@ def _check_models(spec: RunSpec, run_dir: Path) -> None:
         from training.engine import reward_model
 
         reward_model.check(run_dir / spec.method.reward_model)
+    if spec.evaluation.judge is not None:
+        from training.engine import judging
+
+        judging.check(spec.evaluation.judge, run_dir)
 
 
 def train(run_dir: Path, hear: Callable[[Event], None] = lambda _: None, errors: TextIO | None = None) -> int:
@@ -139,8 +143,9 @@ def train_in(run_dir: Path, events: EventWriter, stop: Stop) -> None:
     """
     spec = read_spec(run_dir)
     data = records.load(run_dir / spec.dataset.path, spec.dataset.sha256)
-    from training.engine import runner
-    from training.engine.run import Run
+    with redirect_stdout(sys.stderr):  # transformers greets whoever set WANDB_MODE, and stdout is for events
+        from training.engine import runner
+        from training.engine.run import Run
 
     runner.train(Run(run_dir, spec, data, events, stop))
 
@@ -228,6 +233,7 @@ def quiet_environment() -> None:
         ("HF_HUB_DISABLE_PROGRESS_BARS", "1"),
     ):
         os.environ[name] = value
+    os.environ.setdefault("WANDB_SILENT", "true")  # it says on stdout where its files are
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve whoever shares the CPU
     if count() == 1:
         os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")

@@ -50,6 +50,10 @@ class Encoded:
         return len(self.rejected) - self.prompt_length
 
 
+# Takes a tokenizer, a preference and the longest length; None: the prompt leaves no room for a completion.
+Encoder = Callable[[Any, Preference, int], Encoded | None]
+
+
 def encode(tokenizer: Any, preference: Preference, max_length: int) -> Encoded | None:
     """Encode a preference; None when the prompt leaves no room for a completion.
 
@@ -77,8 +81,9 @@ def encode_all(
     preferences: Sequence[Preference],
     max_length: int,
     tick: Callable[[], None] = lambda: None,
+    one: Encoder = encode,
 ) -> list[Encoded | None]:
-    """Encode every preference, in order. `tick` is called between them (it may raise to stop).
+    """Encode every preference, in order, by `one`. `tick` is called between them (it may raise to stop).
 
     Raises:
         DatasetError: the tokenizer's template refuses a conversation.
@@ -89,7 +94,7 @@ def encode_all(
     for preference in preferences:
         tick()
         try:
-            encoded.append(encode(tokenizer, preference, max_length))
+            encoded.append(one(tokenizer, preference, max_length))
         except jinja2.TemplateError as error:
             raise DatasetError(
                 f"The base model's chat template refuses preference {preference.id}: {error}",
@@ -98,6 +103,22 @@ def encode_all(
                 "Change those conversations, or choose another base model.",
             ) from error
     return encoded
+
+
+def encode_prompt(tokenizer: Any, prompt: Messages) -> Ids:
+    """A prompt's ids with the beginning of an answer, for a model to go on from; as `encode` sees it.
+
+    Raises:
+        DatasetError: the tokenizer's template refuses it.
+    """
+    if not tokenizer.chat_template:
+        tokenizer.chat_template = PLAIN_TEMPLATE
+    try:
+        return np.asarray(_ids(tokenizer, _text(tokenizer, prompt, generation=True)), np.int32)
+    except jinja2.TemplateError as error:
+        raise DatasetError(
+            f"The model's chat template refuses a prompt: {error}", code="template_refused"
+        ) from error
 
 
 def common_prefix(first: Sequence[int], second: Sequence[int]) -> int:

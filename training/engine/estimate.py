@@ -109,29 +109,18 @@ class Memory:
         return self.held + self.activations
 
 
-def batch(spec: RunSpec, rows: int, longest: int = 0) -> Batch:
-    """How training rows are cut into optimizer steps; the last of an epoch may be smaller.
-
-    Args:
-        longest: tokens of the longest sequence; 0: as the spec allows.
-    """
+def batch(spec: RunSpec, rows: int) -> Batch:
+    """How training rows are cut into optimizer steps; the last of an epoch may be smaller."""
     training = spec.training
     per_epoch = max(1, math.ceil(rows / training.rows_per_step))
     return Batch(
         rows_per_step=training.rows_per_step,
         pass_preferences=pass_preferences(spec),
-        pass_tokens=training.max_tokens
-        if spec.kind == "preference"
-        else largest_pass(spec, longest or training.max_length),
+        pass_tokens=training.max_tokens,
         steps=math.ceil(training.epochs * per_epoch),
         steps_per_epoch=per_epoch,
         last_rows=rows - (per_epoch - 1) * training.rows_per_step,
     )
-
-
-def divisor(number: int, most: int) -> int:
-    """The largest divisor of a number that is not above `most`."""
-    return max(one for one in range(1, min(most, number) + 1) if number % one == 0)
 
 
 def pass_preferences(spec: RunSpec) -> int:
@@ -139,8 +128,8 @@ def pass_preferences(spec: RunSpec) -> int:
     training = spec.training
     if spec.kind == "preference":
         return training.micro_batch
-    rows = divisor(training.rows_per_step, training.micro_batch)
-    return 2 * rows if learns_weak(spec) else rows
+    a_row = 2 if learns_weak(spec) else 1
+    return max(a_row, min(training.micro_batch, a_row * training.rows_per_step))
 
 
 def evaluations(spec: RunSpec, rows: int) -> int:
@@ -180,7 +169,7 @@ def operations(spec: RunSpec, shape: Shape, tokens: Tokens, evaluated: int = 1) 
     """
     weights = sum(wide * narrow for wide, narrow in shape.linears)
     head = 2 * shape.hidden * shape.vocabulary
-    trained = 3 + int(spec.training.gradient_checkpointing) - int(spec.model.lora is not None)
+    trained = 3 + int(spec.training.gradient_checkpointing == "on") - int(spec.model.lora is not None)
     epochs = spec.training.epochs
     once = tokens.scored + evaluated * tokens.heldout
     passes = epochs * (trained * tokens.policy + tokens.target) + once
@@ -220,13 +209,12 @@ def memory(spec: RunSpec, shape: Shape, *, pass_tokens: int = 0, vocabulary_toke
 def largest_pass(spec: RunSpec, longest: int) -> int:
     """Tokens of the largest forward pass where the longest sequence has so many.
 
-    In preference runs max_tokens or 2 × micro_batch sequences, but never less than one preference; in the
-    others all sequences of the pass, padded to the longest.
+    max_tokens or all that micro_batch allows, but never less than what cannot be divided: one preference, one
+    response of an sft run, one row of a reward model that learns from PoP rows.
     """
-    sequences = pass_preferences(spec) * (1 if spec.kind == "sft" else 2)
-    if spec.kind != "preference":
-        return sequences * longest
-    return max(2 * longest, min(spec.training.max_tokens, sequences * longest))
+    sides = 1 if spec.kind == "sft" else 2
+    alone = 2 * sides if learns_weak(spec) else sides
+    return max(alone * longest, min(spec.training.max_tokens, sides * pass_preferences(spec) * longest))
 
 
 def activations(training: TrainingSpec, shape: Shape, tokens: int, vocabulary_tokens: int) -> int:
@@ -237,8 +225,9 @@ def activations(training: TrainingSpec, shape: Shape, tokens: int, vocabulary_to
     whole.
     """
     layer = 8 * shape.hidden + 2 * shape.key_value + 4 * shape.intermediate
-    kept = shape.layers * (shape.hidden if training.gradient_checkpointing else layer)
-    whole = layer if training.gradient_checkpointing else 0
+    again = training.gradient_checkpointing == "on"
+    kept = shape.layers * (shape.hidden if again else layer)
+    whole = layer if again else 0
     logits = PIECE_COPIES * vocabulary_tokens * min(PIECE, shape.vocabulary)
     if vocabulary_tokens * shape.vocabulary <= TILE:
         logits += vocabulary_tokens * shape.vocabulary

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from training.engine import catalog
+from training.engine import catalog, measures
+from training.engine.measures import Measure
 from training.engine.spec import RunSpec
 
 PAPER = "https://arxiv.org/abs/2509.22851"
@@ -116,7 +117,13 @@ def _results(results: dict[str, Any]) -> list[str]:
         if "skipped" in result:
             lines.append(f"- {title}: skipped. {result['skipped']}")
             continue
-        numbers = {key: value for key, value in result.items() if isinstance(value, int | float)}
-        shown = ", ".join(f"{key} {value:.4g}" for key, value in numbers.items())
-        lines.append(f"- {title}: {shown}")
+        shown = "; ".join(_number(one) for one in measures.measures(result))
+        of = "" if result.get("n") is None else f" (n {result['n']})"
+        lines.append(f"- {title}{of}: {shown or 'a curve'}")
+        lines += [f"    - {name}: {text}" for name, text in measures.remarks(result)]
     return lines or ["None."]
+
+
+def _number(one: Measure) -> str:
+    around = "" if one.low is None or one.high is None else f" ({one.low:.4g} to {one.high:.4g})"
+    return f"{one.name} {one.value:.4g}{around}"

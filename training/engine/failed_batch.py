@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from training.engine.batching import PairCollator, Row
 from training.engine.encoding import Encoded
+from training.engine.launched import count, rank
 from training.engine.layouts import TokenBatch
 from training.engine.methods import PairBatch
 
@@ -58,6 +59,8 @@ def keep(
 ) -> str:
     """Write `step-N.json` (rows, preferences, token ids, texts) and `step-N.safetensors` (the batch).
 
+    Of several processes each has its own: `step-N-rank-R`.
+
     Args:
         folder: where to; it is made.
         decode: token ids to text.
@@ -73,7 +76,7 @@ def keep(
         document = {"what": failed.what, "step": failed.step, **about} | _document(
             failed, suspects, collator, decode
         )
-        file = folder / f"step-{failed.step}.json"
+        file = folder / f"{_name(failed.step)}.json"
         file.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         save_file(_tensors(failed, collator), file.with_suffix(".safetensors"))
     except (OSError, SafetensorError) as error:  # the loss is what the person has to hear of
@@ -85,25 +88,21 @@ def keep_sequences(
     folder: Path,
     step: int,
     what: str,
-    batches: Iterable[tuple[Tensor, Tensor]],
+    sequences: tuple[Tensor, Tensor],
     *,
     decode: Callable[[list[int]], str],
 ) -> str:
-    """Write the sequences of a step, without padding, to `step-N.json`: ids and texts.
+    """Write sequences of a step, without padding, to `step-N.json`: ids and texts.
 
     Args:
-        batches: token ids and attention mask of each, int64 [S, L].
+        sequences: token ids and attention mask, int64 [S, L].
 
     Returns:
         In words where the file is.
     """
-    found = [
-        one[kept.bool()].tolist()
-        for ids, mask in batches
-        for one, kept in zip(ids.cpu(), mask.cpu(), strict=True)
-    ]
+    found = [one[kept.bool()].tolist() for one, kept in zip(*sequences, strict=True)]
     document = {"what": what, "step": step, "sequences": [{"text": decode(ids), "ids": ids} for ids in found]}
-    file = folder / f"step-{step}.json"
+    file = folder / f"{_name(step)}.json"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -112,15 +111,20 @@ def keep_sequences(
     return f"Its {len(found)} sequences are in {folder.name}/{file.name}."
 
 
+def _name(step: int) -> str:
+    """Of the files of a step that failed; several processes may fail at the same one."""
+    return f"step-{step}-rank-{rank()}" if count() > 1 else f"step-{step}"
+
+
 def _told(failed: Failed, suspects: list[int], collator: PairCollator) -> str:
-    count = len(failed.rows)
+    rows = len(failed.rows)
     if not suspects:
-        return f"{count} rows were in that step."
+        return f"{rows} rows were in that step."
     ids = list(dict.fromkeys(collator.name(failed.rows[place]["strong"]) for place in suspects))
     shown = ", ".join(ids[:SHOWN]) + (", …" if len(ids) > SHOWN else "")
-    if len(suspects) == count > 1:
-        return f"It came from all {count} rows of a forward pass, of the preferences {shown}."
-    return f"It came from {len(suspects)} of the {count} rows of a forward pass, of the preferences {shown}."
+    if len(suspects) == rows > 1:
+        return f"It came from all {rows} rows of a forward pass, of the preferences {shown}."
+    return f"It came from {len(suspects)} of the {rows} rows of a forward pass, of the preferences {shown}."
 
 
 def _document(

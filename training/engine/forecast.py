@@ -15,13 +15,14 @@ from typing import Any
 
 import torch
 
-from training.engine import base, catalog, estimate, measured, records, reward_model, shapes
+from training.engine import base, catalog, estimate, measured, recomputing, records, reward_model, shapes
 from training.engine.encoding import Encoded, encode_all
 from training.engine.errors import ModelError
 from training.engine.estimate import Batch, Cost, Counts, Memory, Tokens
 from training.engine.events import Event, EventWriter
 from training.engine.layouts import part_of
 from training.engine.preparation import texts, training_rows
+from training.engine.recomputing import Decision
 from training.engine.records import PopData
 from training.engine.row_order import RowOrder
 from training.engine.run import Run
@@ -40,7 +41,10 @@ ABOVE_ZERO = "Which of them it gives a margin above 0 is not known: all are coun
 
 @dataclass(frozen=True)
 class Forecast:
-    """`unknown`: sentences about what could not be found out; then the fields that need it are None."""
+    """`unknown`: sentences about what could not be found out; then the fields that need it are None.
+
+    `gradient_checkpointing`: what `auto` comes to on this machine as it is now.
+    """
 
     counts: Counts
     batch: Batch
@@ -49,6 +53,7 @@ class Forecast:
     parameters: int | None = None
     operations: float | None = None
     memory: Memory | None = None
+    gradient_checkpointing: Decision | None = None
     unknown: list[str] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
@@ -85,6 +90,9 @@ def forecast(spec: RunSpec, folder: Path, hear: Callable[[Event], None] = lambda
     found: dict[str, Any] = {}
     if shape is not None:
         found["parameters"] = shape.parameters
+        if spec.training.gradient_checkpointing == "auto":
+            found["gradient_checkpointing"] = decision = recomputing.weigh(spec, shape, longest)
+            spec = recomputing.switched(spec, on=decision.on)
         full = estimate.largest_pass(spec, longest)
         found["memory"] = estimate.memory(spec, shape, pass_tokens=full)
     if shape is not None and tokens is not None:
@@ -93,7 +101,7 @@ def forecast(spec: RunSpec, folder: Path, hear: Callable[[Event], None] = lambda
     cost = estimate.cost(spec, counts)
     return Forecast(
         counts=counts,
-        batch=estimate.batch(spec, counts.rows, longest),
+        batch=estimate.batch(spec, counts.rows),
         cost=cost,
         tokens=tokens,
         unknown=[
@@ -125,7 +133,7 @@ def _shape(spec: RunSpec, folder: Path, tokenizer: Any) -> Shape:
         found = shapes.tiny(spec.model.tiny, len(tokenizer))
     else:
         config = base.config(spec, folder)
-        found = shapes.shape(config.to_dict()) or measured.shape(config)
+        found = measured.of(config)
     return found.classifier() if spec.kind == "reward_model" else found
 
 

@@ -3,9 +3,9 @@
 A line is a PoP row: `strong_prompt`, `strong_chosen`, `strong_rejected` and the same with `weak_`, or
 `strong` and `weak` objects with prompt, chosen, rejected; or a plain preference, which makes no row.
 Texts and message lists are both taken; message lists of responses may repeat the prompt. Optional: `split`,
-`confidence`, `provenance` (rows marked `tie` are counted and left out), score_chosen and score_rejected. A
-preference is known by its content, so one that appears in many rows is kept once, with the first scores that
-any of them gives.
+`confidence`, `provenance` (rows marked `tie` are counted and left out; `inferred` ones nobody answered),
+score_chosen and score_rejected. A preference is known by its content, so one that appears in many rows is
+kept once, with the first scores that any of them gives.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from training.engine.errors import DatasetError
-from training.engine.records import SPLITS, TIE, Messages, PopData, Preference, Row, canonical_line
+from training.engine.records import INFERRED, SPLITS, TIE, Messages, PopData, Preference, Row, canonical_line
 
 PARTS = ("prompt", "chosen", "rejected")
 SCORES = ("score_chosen", "score_rejected")
@@ -103,7 +103,8 @@ def _read_line(record: Any, pool: _Pool) -> list[Row]:
     if sides[0] == sides[1]:
         raise ValueError("strong and weak are the same preference")
     confidence = _number(record.get("confidence"), "confidence")
-    return [Row(sides[0], sides[1], split, 1.0 if confidence is None else confidence)]
+    sure = 1.0 if confidence is None else confidence
+    return [Row(sides[0], sides[1], split, sure, record.get("provenance") == INFERRED)]
 
 
 def _side(record: dict[str, Any], side: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training.engine import packing
+from training.engine import packing, sharding
 from training.engine.encoding import Encoded
 from training.engine.errors import ModelError
 from training.engine.heads import token_logps
@@ -19,6 +19,7 @@ from training.engine.layouts import Layout, TokenBatch, packed, padded, part_of
 CLOSE = (1e-4, 2e-2)  # of a log-probability (of a nat a token, if that is more): rounding in fp32 and in bf16
 
 BEGINNING = 2  # tokens
+PLAIN_HEAD = "Use an architecture with a plain linear output head (Llama, Qwen, Mistral, Gemma, …)."
 
 
 class Scorer(nn.Module):
@@ -42,12 +43,25 @@ class Scorer(nn.Module):
         self.bf16 = bf16
         self.layout = layout
         self.seen = seen
-        if layout is packed:
+        if layout is packed and not packing.switched(model):
             packing.switch(model)
 
     def forward(self, batch: TokenBatch) -> Tensor:
         """Σ log π over the scored tokens of each sequence: nats, fp32 (or fp64), shape [S]."""
         self.seen(batch)
+        found: Tensor = sharding.inside(self.model, self._scores, batch)
+        return found
+
+    @contextlib.contextmanager
+    def unseen(self) -> Iterator[None]:
+        """While it lasts, `seen` is told of nothing."""
+        seen, self.seen = self.seen, lambda _: None
+        try:
+            yield
+        finally:
+            self.seen = seen
+
+    def _scores(self, batch: TokenBatch) -> Tensor:
         backbone, head = _parts(self.model)
         device = batch.input_ids.device.type
         with torch.autocast(device, torch.bfloat16, enabled=self.bf16, cache_enabled=False):
@@ -84,49 +98,67 @@ def check_head(model: Any) -> None:
     on wrong log-probabilities would go unnoticed.
 
     Raises:
-        ModelError: they differ.
+        ModelError: they differ, or the parts that `Scorer` asks for are not there.
     """
     device = next(model.parameters()).device
     ids = torch.arange(8).remainder(int(model.config.get_text_config().vocab_size))
     probe = padded([Encoded(ids.numpy(), ids.numpy(), 1)], 0).to(device)
     with torch.no_grad(), evaluating(model):
-        ours = Scorer(model)(probe)[0]
+        try:
+            ours = Scorer(model)(probe)[0]
+        except (AttributeError, TypeError) as error:
+            raise ModelError(
+                f"{type(model).__name__} has no backbone and output head that can be asked apart: {error}.",
+                code="model_unsupported",
+                hint=PLAIN_HEAD,
+            ) from error
         logits = model(input_ids=ids.unsqueeze(0).to(device), use_cache=False).logits.float()
     theirs = functional.log_softmax(logits[0, :-1], -1).gather(-1, ids[1:, None].to(device)).sum()
     if not torch.allclose(ours.float(), theirs, rtol=1e-2, atol=1e-2):
         raise ModelError(
             f"{type(model).__name__} transforms its logits in a way this engine does not know.",
             code="model_unsupported",
-            hint="Use an architecture with a plain linear output head (Llama, Qwen, Mistral, Gemma, …).",
+            hint=PLAIN_HEAD,
         )
 
 
-def layout_for(model: Any, encoded: Sequence[Encoded | None], pad_id: int) -> Layout:
+def layout_for(model: Any, encoded: Sequence[Encoded | None], pad_id: int, *, bf16: bool = False) -> Layout:
     """`packed` if the model scores packed preferences as it scores padded ones, else `padded`.
 
     It is tried on the preference with the longest sequence (windows are as long as a sequence, not as a
     preference), on the one with the shortest, and on where their responses begin: what a convolution or a
     state carries over from the response before is felt there, and lost in the rounding of a long sum. A model
-    that can be packed stays switched to it.
+    that can be packed stays switched to the first of `packing.implementations` that gives its numbers.
+
+    Args:
+        bf16: tried under autocast as well, as a `Scorer` of this kind will compute.
     """
     there = [one for one in encoded if one is not None]
     there.sort(key=lambda one: -max(len(one.chosen), len(one.rejected)))
     probe = [found for one in (*there[:1], *there[-1:]) for found in (one, _beginnings(one))]
     if not probe:
         return padded
-    expected = _tried(model, probe, pad_id, padded)
+    ways = (False, True) if bf16 else (False,)
+    expected = [_tried(model, probe, pad_id, padded, way) for way in ways]
     before = packing.switch(model)
-    try:
-        found = _tried(model, probe, pad_id, packed)
-    except (packing.Unpackable, TypeError, ValueError, RuntimeError):
-        found = torch.full_like(expected, torch.inf)
-    lengths = [one.chosen_length for one in probe] + [one.rejected_length for one in probe]
-    off = (found - expected).abs() / torch.maximum(expected.abs(), torch.tensor(lengths).to(expected))
-    close = CLOSE[next(model.parameters()).dtype == torch.bfloat16]
-    if bool((off <= close).all()):
-        return packed
+    for implementation in packing.implementations(next(model.parameters()).device):
+        packing.switch(model, implementation)
+        if all(_agrees(model, probe, one, way) for one, way in zip(expected, ways, strict=True)):
+            return packed
     packing.switch(model, before)
     return padded
+
+
+def _agrees(model: Any, probe: Sequence[Encoded], expected: Tensor, bf16: bool) -> bool:
+    """Whether a switched model scores packed preferences as expected, but for rounding."""
+    try:
+        found = _tried(model, probe, 0, packed, bf16)
+    except (packing.Unpackable, TypeError, ValueError, RuntimeError):
+        return False
+    lengths = [one.chosen_length for one in probe] + [one.rejected_length for one in probe]
+    off = (found - expected).abs() / torch.maximum(expected.abs(), torch.tensor(lengths).to(expected))
+    close = CLOSE[bf16 or next(model.parameters()).dtype == torch.bfloat16]
+    return bool((off <= close).all())
 
 
 def _beginnings(one: Encoded) -> Encoded:
@@ -137,8 +169,8 @@ def _beginnings(one: Encoded) -> Encoded:
 
 
 @torch.no_grad()
-def _tried(model: Any, probe: Sequence[Encoded], pad_id: int, layout: Layout) -> Tensor:
-    scorer = Scorer(model, layout=layout)
+def _tried(model: Any, probe: Sequence[Encoded], pad_id: int, layout: Layout, bf16: bool) -> Tensor:
+    scorer = Scorer(model, bf16=bf16, layout=layout)
     with evaluating(model):
         found: Tensor = scorer(scorer.batch(probe, pad_id)).float()
     return found

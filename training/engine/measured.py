@@ -8,7 +8,13 @@ import torch
 from torch import nn
 from transformers import AutoModelForCausalLM
 
+from training.engine import shapes
 from training.engine.shapes import Shape
+
+
+def of(config: Any) -> Shape:
+    """The shape of a transformers config: by arithmetic where `shapes` knows the family, else `shape`."""
+    return shapes.shape(config.to_dict()) or shape(config)
 
 
 def shape(config: Any) -> Shape:

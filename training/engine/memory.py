@@ -37,10 +37,11 @@ def is_shortage(error: BaseException) -> bool:
 
 
 @contextmanager
-def explained(spec: RunSpec, last: Callable[[], Pass | None]) -> Iterator[None]:
+def explained(spec: Callable[[], RunSpec], last: Callable[[], Pass | None]) -> Iterator[None]:
     """Turn what says that memory ran out into words.
 
     Args:
+        spec: asked for what the run does, as far as that is decided by then.
         last: asked for the forward pass that was under way; None: there was none.
 
     Raises:
@@ -53,7 +54,7 @@ def explained(spec: RunSpec, last: Callable[[], Pass | None]) -> Iterator[None]:
             raise
         said = (str(error).strip().splitlines() or [type(error).__name__])[0]
         seen = last()
-        hint = of_weights(spec) if seen is None else advice(spec, seen)
+        hint = of_weights(spec()) if seen is None else advice(spec(), seen)
         raise OutOfMemory(f"Memory ran out: {said}", hint=hint) from error
 
 
@@ -64,7 +65,7 @@ def advice(spec: RunSpec, last: Pass | None = None) -> str:
         last: the forward pass that did not fit; None: not known.
     """
     training = spec.training
-    said = [] if training.gradient_checkpointing else ["Switch training.gradient_checkpointing on."]
+    said = ["Switch training.gradient_checkpointing on."] if training.gradient_checkpointing != "on" else []
     lower = _lower(spec, last)
     if _compares(spec):  # what is lowered there changes the result: last
         said.append(lower)
@@ -82,7 +83,8 @@ def of_weights(spec: RunSpec) -> str:
     if spec.model.lora is None:
         return (
             "No forward pass was under way: the weights, gradients and the optimizer's moments alone take 16 "
-            "bytes a weight, 20 with a target policy. Train with LoRA (model.lora), or a smaller base model."
+            "bytes a weight, 20 with a target policy. Train with LoRA (model.lora), divide the weights among "
+            "several GPUs (fsdp2.yaml), or take a smaller base model."
         )
     if spec.training.precision == "fp32":
         return "No forward pass was under way. Set training.precision to bf16: the frozen base takes half."
@@ -91,16 +93,12 @@ def of_weights(spec: RunSpec) -> str:
 
 def _lower(spec: RunSpec, last: Pass | None) -> str:
     training = spec.training
-    if last is not None and not last.gradient and spec.kind != "preference":
-        return _fewer("evaluation.batch_size", spec.evaluation.batch_size, 1, last)
     if last is not None and _alone(spec, last):
         least = max(16, training.max_length // 2)
         return (
-            f"One preference alone filled the forward pass ({last.tokens:,} tokens): lower "
+            f"One {_least(spec)[1]} alone filled the forward pass ({last.tokens:,} tokens): lower "
             f"training.max_length from {training.max_length} to {least}; longer responses are then cut."
         )
-    if spec.kind != "preference":
-        return _fewer("training.micro_batch", training.micro_batch, 1, last)
     if _compares(spec) and (last is None or last.gradient):
         least = 2 if catalog.method(spec.method.slug).batch_statistics else 1
         return _fewer("training.micro_batch", training.micro_batch, least, last) + (
@@ -125,8 +123,17 @@ def _fewer(name: str, now: int, least: int, last: Pass | None, *, by_tokens: boo
 
 
 def _alone(spec: RunSpec, last: Pass) -> bool:
-    """Whether the pass held no more than one preference (one response in `sft` runs)."""
-    return last.sequences <= (1 if spec.kind == "sft" else 2)
+    """Whether the pass held no more than what cannot be divided."""
+    return last.sequences <= (_least(spec)[0] if last.gradient else 2)
+
+
+def _least(spec: RunSpec) -> tuple[int, str]:
+    """The sequences of a pass with gradient that cannot be made smaller, and what they are."""
+    if spec.kind == "sft":
+        return 1, "response"
+    if spec.kind == "reward_model" and spec.reward.objective == "pop":
+        return 4, "row"
+    return 2, "preference"
 
 
 def _compares(spec: RunSpec) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import torch
 
+from training.engine import processes
 from training.engine.layouts import TokenBatch
 from training.engine.memory import Pass
 
@@ -17,7 +18,7 @@ GB = 1e9
 
 
 class Meter:
-    """Counts forward passes since the last log. `last` is the newest, until its step is done.
+    """Counts this process's forward passes since the last log. `last` is the newest, until its step is done.
 
     Args:
         clock: seconds, always rising.
@@ -71,22 +72,26 @@ class Meter:
         self._since = self._clock()
 
     def drain(self) -> dict[str, float]:
-        """What the last steps were, and start again.
+        """What the last steps of all processes were, and start again.
 
         Returns:
             `work/tokens_per_second`: tokens through any model, without padding, each pass once, per second
             of training. `work/padding_share`: of the places in the batches. `work/preferences_per_row`:
-            preferences through any model for each row. `memory/peak_gb`: see `peak_gb`. Empty if nothing
-            passed.
+            preferences through any model for each row. `memory/peak_gb`: see `peak_gb`, of the process that
+            had most. Empty if nothing passed.
         """
         self.pause()
+        counts = (self._tokens, self._places, self._sequences, self._rows)
+        everybody = processes.gathered((counts, self._seconds, peak_gb()))
+        each, seconds, peaks = zip(*everybody, strict=True)
+        tokens, places, sequences, rows = map(sum, zip(*each, strict=True))
         found = {}
-        if self._places:
-            found["work/tokens_per_second"] = self._tokens / max(self._seconds, 1e-9)
-            found["work/padding_share"] = 1 - self._tokens / self._places
-            found["memory/peak_gb"] = peak_gb()
-        if self._rows:
-            found["work/preferences_per_row"] = self._sequences / 2 / self._rows
+        if places:
+            found["work/tokens_per_second"] = tokens / max(1e-9, *seconds)
+            found["work/padding_share"] = 1 - tokens / places
+            found["memory/peak_gb"] = max(peaks)
+        if rows:
+            found["work/preferences_per_row"] = sequences / 2 / rows
         self.start()
         return found
 

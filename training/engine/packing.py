@@ -7,18 +7,19 @@ windows, soft caps, states that run along the row) are found by trying: `packabl
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from transformers import AttentionInterface, AttentionMaskInterface
-from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_forward
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
+from training.engine import varlen
 from training.engine.layouts import Part
 
-NAME = "pop_packed"
+LOOP, VARLEN = "pop_packed", "pop_packed_varlen"
 UNUSED = torch.zeros(1, 1, 1, 1)  # a mask that nobody looks at
 REFUSED = ("softcap", "s_aux", "position_bias")  # what only some attentions know
 
@@ -36,6 +37,7 @@ def attention(  # noqa: PLR0917 - as transformers calls it
     dropout: float = 0.0,
     scaling: float | None = None,
     parts: Sequence[Part] | None = None,
+    within: varlen.Within = varlen.loop,
     **options: Any,
 ) -> tuple[Tensor, None]:
     """Causal attention within each part of the row; without `parts`, transformers' own SDPA attention.
@@ -43,6 +45,7 @@ def attention(  # noqa: PLR0917 - as transformers calls it
     Args:
         query: [1, heads, T, d]; key, value: [1, key-value heads, T, d].
         parts: what lies in the row; their tokens add up to T.
+        within: what computes it, part after part or all at once.
 
     Returns:
         [1, T, heads, d], and no weights.
@@ -59,33 +62,33 @@ def attention(  # noqa: PLR0917 - as transformers calls it
     longest = max(part.shared + max(part.chosen, part.rejected) for part in parts)
     if any(options.get(name) is not None for name in REFUSED) or (window is not None and window < longest):
         raise Unpackable
-    groups = query.shape[1] // key.shape[1]
-    sizes = [size for part in parts for size in (part.shared + part.chosen, part.rejected)]
-    # `split` has one gradient for all pieces; a slice has a whole row of zeros for each
-    pieces = [one.split(sizes, dim=2) for one in (query, repeat_kv(key, groups), repeat_kv(value, groups))]
-    seen = []
-    for place, part in enumerate(parts):
-        q, k, v = (one[2 * place] for one in pieces)
-        seen.append(functional.scaled_dot_product_attention(q, k, v, is_causal=True, scale=scaling))
-        q, own_k, own_v = (one[2 * place + 1] for one in pieces)
-        k = torch.cat((k[:, :, : part.shared], own_k), dim=2)
-        v = torch.cat((v[:, :, : part.shared], own_v), dim=2)
-        mask = _lower_right(part.rejected, part.shared, q.device)
-        seen.append(functional.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=scaling))
-    return torch.cat(seen, dim=2).transpose(1, 2), None
+    return within(query, key, value, tuple(parts), scaling), None
 
 
-def _lower_right(rows: int, shared: int, device: torch.device) -> Tensor:
-    """True where token i of a rest sees the shared part and the rest up to i: bool [rows, shared + rows]."""
-    return torch.ones(rows, shared + rows, dtype=torch.bool, device=device).tril(diagonal=shared)
+def register(name: str, within: varlen.Within) -> None:
+    """Let models be switched to packed attention by `within`."""
+    AttentionInterface.register(name, partial(attention, within=within))
+    AttentionMaskInterface.register(name, sdpa_mask)
+    REGISTERED.add(name)
 
 
-AttentionInterface.register(NAME, attention)
-AttentionMaskInterface.register(NAME, sdpa_mask)
+REGISTERED: set[str] = set()
+register(LOOP, varlen.loop)
+register(VARLEN, varlen.by(varlen.torchs, varlen.torchs_takes))
 
 
-def switch(model: Any, implementation: str = NAME) -> str:
-    """Have a model attend by `attention` (or another implementation) from now on.
+def implementations(device: torch.device) -> tuple[str, ...]:
+    """The packed attentions that are worth a try on a device, the fastest first."""
+    return (VARLEN, LOOP) if device.type == "cuda" and varlen.torchs() is not None else (LOOP,)
+
+
+def switched(model: Any) -> bool:
+    """Whether a model attends by one of the packed attentions."""
+    return model.config.get_text_config()._attn_implementation in REGISTERED
+
+
+def switch(model: Any, implementation: str = LOOP) -> str:
+    """Have a model attend by packed attention (or another implementation) from now on.
 
     Not for one forward pass alone: gradient checkpointing attends again while it goes backwards.
 
@@ -106,6 +109,6 @@ def options(model: Any, parts: Sequence[Part]) -> dict[str, Any]:
     Raises:
         ValueError: the model is not switched; it would see the whole row.
     """
-    if model.config.get_text_config()._attn_implementation != NAME:
+    if not switched(model):
         raise ValueError("a packed batch wants a model that is switched to packed attention")
     return {"parts": parts, "attention_mask": UNUSED}

@@ -64,6 +64,8 @@ def _parser() -> argparse.ArgumentParser:
         typed.add_training(command, one.kind or "preference")
         command.set_defaults(run=lambda given, one=one: _launch(given, one))
     _add_evaluate(commands)
+    _add_rewardbench(commands)
+    _add_alpaca(commands)
     _add_methods(commands)
     _add_cache(commands)
     return parser
@@ -81,7 +83,76 @@ def _add_evaluate(commands: Any) -> None:
     command.add_argument("--max-length", type=int, help="longest sequence, where no run says it")
     command.add_argument("--out", type=Path, metavar="FILE", help="where the JSON goes")
     command.add_argument("--json", action="store_true", help="the JSON on stdout, no table")
+    _add_responses(
+        command.add_argument_group("responses", "what the model writes, by default as its run says")
+    )
     command.set_defaults(run=_evaluate)
+
+
+def _add_rewardbench(commands: Any) -> None:
+    about = "RewardBench of a run's model, one of its checkpoints, or any model with its reference"
+    command = commands.add_parser("rewardbench", help=about, description=about, allow_abbrev=False)
+    command.add_argument("model", help="a run's folder, a model's or checkpoint's folder, or a Hub id")
+    command.add_argument(
+        "--data",
+        nargs="+",
+        required=True,
+        metavar="FILE",
+        help="the prompts: .jsonl, .json or .parquet files, or a Hub id such as allenai/reward-bench",
+    )
+    command.add_argument("--reference", metavar="BASE", help="the base model, where no run names it")
+    command.add_argument(
+        "--compat", action="store_true", help="tokenise as the rewardbench package does for policies"
+    )
+    command.add_argument("--max-length", type=int, default=2048, help="longest conversation (default: 2048)")
+    command.add_argument("--out", type=Path, metavar="FILE", help="where the JSON goes")
+    command.add_argument("--json", action="store_true", help="the JSON on stdout, no table")
+    command.set_defaults(run=_rewardbench)
+
+
+def _add_alpaca(commands: Any) -> None:
+    about = "AlpacaEval's win rates, from the annotations of its judge"
+    command = commands.add_parser("alpaca-eval", help=about, description=about, allow_abbrev=False)
+    command.add_argument("annotations", type=Path, help="an annotations.json in the package's layout")
+    command.add_argument(
+        "--difficulty",
+        type=Path,
+        metavar="CSV",
+        help="df_gamed.csv or instruction_difficulty.csv: for the length-controlled win rate",
+    )
+    command.add_argument(
+        "--instructions", type=Path, metavar="JSON", help="the evaluation set, for its order"
+    )
+    command.add_argument("--generator", metavar="NAME", help="the model that the annotations should be of")
+    command.add_argument("--out", type=Path, metavar="FILE", help="where the JSON goes")
+    command.add_argument("--json", action="store_true", help="the JSON on stdout, no table")
+    command.set_defaults(run=_alpaca_eval)
+    about = "what a model wrote, in AlpacaEval's format, for its judge"
+    command = commands.add_parser("alpaca-outputs", help=about, description=about, allow_abbrev=False)
+    command.add_argument("generations", type=Path, help="a generations.jsonl")
+    command.add_argument(
+        "--instructions", type=Path, required=True, metavar="JSON", help="the evaluation set"
+    )
+    command.add_argument("--generator", required=True, metavar="NAME", help="what the model is called there")
+    command.add_argument("--out", type=Path, required=True, metavar="FILE", help="where the outputs go")
+    command.set_defaults(run=_alpaca_outputs)
+
+
+def _add_responses(group: Any) -> None:
+    group.add_argument(
+        "--generate", type=int, metavar="N", help="write responses to so many held-out prompts"
+    )
+    group.add_argument("--samples", type=int, metavar="N", help="to each prompt")
+    group.add_argument("--temperature", type=float, metavar="T", help="0 takes the likeliest token")
+    group.add_argument("--top-p", type=float, metavar="P")
+    group.add_argument("--max-new-tokens", type=int, metavar="N", help="of a response, at most")
+    group.add_argument("--seed", type=int, metavar="N", help="of the sampling")
+    group.add_argument("--judge", metavar="MODEL", help="a reward model's folder or Hub id")
+    group.add_argument(
+        "--against",
+        metavar="RUN",
+        help="a run's folder or a generations.jsonl, instead of the reference's responses",
+    )
 
 
 def _add_methods(commands: Any) -> None:
@@ -129,6 +200,24 @@ def _evaluate(given: argparse.Namespace) -> int:
     from training.engine.console import evaluating
 
     return evaluating.evaluate(given)
+
+
+def _rewardbench(given: argparse.Namespace) -> int:
+    from training.engine.console import benchmarks
+
+    return benchmarks.rewardbench(given)
+
+
+def _alpaca_eval(given: argparse.Namespace) -> int:
+    from training.engine.console import benchmarks
+
+    return benchmarks.alpaca_eval(given)
+
+
+def _alpaca_outputs(given: argparse.Namespace) -> int:
+    from training.engine.console import benchmarks
+
+    return benchmarks.alpaca_outputs(given)
 
 
 def _methods(given: argparse.Namespace) -> int:

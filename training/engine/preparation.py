@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,14 @@ from training.engine import (
     base,
     catalog,
     checkpoints,
+    launched,
     processes,
+    recomputing,
     reference,
     reward_scores,
     runrecord,
     sft,
+    sharding,
     strengths,
     tracking,
 )
@@ -55,9 +58,11 @@ def prepare(run: Run, resume: Path | None) -> list[dict[str, int]]:
     rows = training_rows(run)
     run.columns |= columns(run)
     check_head(run.base.model)
-    run.layout = layout_for(run.base.model, run.encoded, run.pad_id)
+    run.layout = layout_for(run.base.model, run.encoded, run.pad_id, bf16=run.bf16)
     if not run.base.warmed:
         warm_up(run)
+        place_new(run)
+    record_parts(run)
     _score_reference(run)
     return rows
 
@@ -66,10 +71,12 @@ def begin(run: Run, resume: Path | None) -> None:
     """What comes first in every kind of run: the checks, run.json, the `started` event.
 
     Raises:
-        SpecError: a launcher started several processes, or the checkpoint is of another spec or dataset.
+        SpecError: the checkpoint is of another spec or dataset.
     """
-    _settle_processes(run.spec)
+    _settle_threads(run.spec)
+    sharding.check()
     tracking.check(run.spec)
+    tracking.keep_private()
     processes.join()
     if processes.first():
         _check_unchanged(run, resume)
@@ -78,16 +85,45 @@ def begin(run: Run, resume: Path | None) -> None:
 
 
 def open_base(run: Run) -> None:
-    """Load or build the base model, encode the preferences for it, and move it to its device."""
-    run.base = base.open_base(run.spec, run.folder, texts(run.data))
+    """Load or build the base model, move it to its device, and encode the preferences for it."""
+
+    def opened() -> None:
+        run.base = base.open_base(run.spec, run.folder, texts(run.data))
+        place(run)
+
+    sharding.one_after_another(opened, device())
     encode(run)
-    run.base.model.to(device())
     processes.wait()  # nobody finds a base that another one has just stored
+
+
+def place(run: Run, whole: Collection[torch.nn.Parameter] = ()) -> None:
+    """Put the base model on its device, whole or divided but for some weights; a new `tiny` waits whole."""
+    if not launched.sharded() or not run.base.warmed:
+        run.base.model.to(device())
+        return
+    sharding.shard(run.base.model, device(), whole)
+
+
+def place_new(run: Run) -> None:
+    """Give everybody the first one's new `tiny`, and divide it if weights are to be."""
+    processes.same(run.base.model)
+    place(run)
+
+
+def record_parts(run: Run) -> None:
+    """Write into run.json how many weights each process has, if none has all of them."""
+    if not launched.sharded():
+        return
+    held = sum(sharding.local(one).numel() for one in run.base.model.parameters())
+    run.record["weights_held"] = processes.gathered(held)
+    keep_record(run)
 
 
 def encode(run: Run) -> None:
     """Encode every preference with the tokenizer of the run's base."""
-    run.encoded = encode_all(run.base.tokenizer, run.data.preferences, max_length(run), run.stop.check)
+    run.encoded = encode_all(
+        run.base.tokenizer, run.data.preferences, max_length(run), run.stop.check, run.encoder
+    )
 
 
 def prepare_evaluation(run: Run) -> None:
@@ -98,22 +134,12 @@ def prepare_evaluation(run: Run) -> None:
     """
     open_base(run)
     check_head(run.base.model)
-    run.layout = layout_for(run.base.model, run.encoded, run.pad_id)
+    run.layout = layout_for(run.base.model, run.encoded, run.pad_id, bf16=run.bf16)
     _score_reference(run)
 
 
-def _settle_processes(spec: RunSpec) -> None:
-    """One thread for small models, where more only wait for each other.
-
-    Raises:
-        SpecError: a launcher started several processes for a kind of run that has one.
-    """
-    if processes.count() > 1 and spec.kind != "preference":
-        raise SpecError(
-            f"A run of the kind {spec.kind} trains in one process, and a launcher started several.",
-            code="several_processes",
-            hint="Start it with `python -m training.engine train RUN_DIR`.",
-        )
+def _settle_threads(spec: RunSpec) -> None:
+    """One thread for small models, where more only wait for each other."""
     if spec.model.base == base.TINY and spec.model.tiny.hidden_size < THREADS_FROM:
         torch.set_num_threads(1)
 
@@ -149,6 +175,7 @@ def _decisive(spec: dict[str, Any]) -> dict[str, Any] | None:
 
 def _start(run: Run, resume: Path | None) -> None:
     run.record = runrecord.describe()
+    before = recomputing.before(run.folder) if resume is not None else {}
     step = checkpoints.step_of(resume) if resume is not None else None
     run.events.write(
         "started",
@@ -158,6 +185,7 @@ def _start(run: Run, resume: Path | None) -> None:
         dataset_sha256=run.data.sha256,
         resumed_from=step,
     )
+    run.record |= before
     keep_record(run)
 
 
@@ -204,13 +232,7 @@ def training_rows(run: Run) -> list[dict[str, int]]:
             if method.pop_rows
             else "",
         )
-    kept = [row for row in rows if all(run.encoded[place] is not None for place in row.values())]
-    tell_encoding(run, dropped=len(rows) - len(kept))
-    if not kept:
-        raise DatasetError(
-            f"Every prompt is longer than {run.spec.training.max_length} tokens.",
-            hint="Raise the longest sequence (max_length).",
-        )
+    kept = fitting(run, rows)
     if method.batch_statistics and run.spec.training.micro_batch < FEW:
         run.events.write(
             "warning",
@@ -223,6 +245,22 @@ def training_rows(run: Run) -> list[dict[str, int]]:
     elif method.needs_score_margin:
         _check_scores(run, kept, method)
     return _above_zero(run, kept, method.title) if method.needs_positive_margin else kept
+
+
+def fitting(run: Run, rows: list[dict[str, int]]) -> list[dict[str, int]]:
+    """The rows whose prompts leave room for a response; warnings tell of the others.
+
+    Raises:
+        DatasetError: there is none.
+    """
+    kept = [row for row in rows if all(run.encoded[place] is not None for place in row.values())]
+    tell_encoding(run, dropped=len(rows) - len(kept))
+    if not kept:
+        raise DatasetError(
+            f"Every prompt is longer than {run.spec.training.max_length} tokens.",
+            hint="Raise the longest sequence (max_length).",
+        )
+    return kept
 
 
 def columns(run: Run) -> dict[str, torch.Tensor]:

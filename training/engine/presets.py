@@ -45,7 +45,7 @@ PRESETS: dict[str, Preset] = {
             {
                 "model": {"base": "meta-llama/Llama-3.2-3B"},
                 "method": {"slug": "dpo_pop"},
-                "training": {"precision": "bf16", "micro_batch": 4, "gradient_checkpointing": True},
+                "training": {"precision": "bf16", "micro_batch": 4, "gradient_checkpointing": "on"},
             },
         ),
         Preset(
@@ -55,7 +55,7 @@ PRESETS: dict[str, Preset] = {
             {
                 "model": {"base": "meta-llama/Llama-3.1-8B"},
                 "method": {"slug": "dpo_pop"},
-                "training": {"precision": "bf16", "micro_batch": 2, "gradient_checkpointing": True},
+                "training": {"precision": "bf16", "micro_batch": 2, "gradient_checkpointing": "on"},
             },
         ),
         Preset(
@@ -69,7 +69,7 @@ PRESETS: dict[str, Preset] = {
                     "precision": "bf16",
                     "learning_rate": 2e-5,
                     "micro_batch": 2,
-                    "gradient_checkpointing": True,
+                    "gradient_checkpointing": "on",
                 },
             },
         ),
@@ -85,7 +85,7 @@ PRESETS: dict[str, Preset] = {
                     "learning_rate": 2e-5,
                     "precision": "bf16",
                     "micro_batch": 4,
-                    "gradient_checkpointing": True,
+                    "gradient_checkpointing": "on",
                 },
             },
         ),

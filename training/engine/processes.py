@@ -1,7 +1,8 @@
 """Several processes that train one model, started by `accelerate launch` or `torchrun`.
 
-Each has the whole model and a share of every step's rows; gradients are added up before the optimizer steps.
-The first one writes: events, checkpoints, the model. Alone, everything here does nothing.
+Each has a share of every step's rows, and the whole model or (`sharding`) a part of it; gradients are added
+up before the optimizer steps. The first one writes: events, checkpoints, the model. Alone, everything here
+does nothing.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
-from training.engine.launched import count, first, rank
+from training.engine.errors import Cancelled
+from training.engine.launched import count, first, keep_sharding, rank
 
 __all__ = ["count", "first", "rank"]
 
@@ -23,6 +26,7 @@ T = TypeVar("T")
 
 def join() -> None:
     """Meet the others, if a launcher started any. Afterwards the rest of this module works."""
+    keep_sharding()
     if count() > 1:
         from accelerate import PartialState
 
@@ -92,20 +96,41 @@ def merged(values: Tensor, places: Iterable[int]) -> Tensor:
     return total
 
 
+def divided(places: Sequence[int], find: Callable[[list[int]], Tensor]) -> Tensor:
+    """What `find` gives for the places, [P, …]: each process is asked for its share, all have the whole.
+
+    Raises:
+        Cancelled: somebody was asked to stop meanwhile; everybody leaves, nobody waits for them.
+    """
+    if count() == 1:
+        return find(list(places))
+    own = share(places)
+    found, stopped = torch.empty(0), None
+    try:
+        found = find(own)
+    except Cancelled as cancelled:
+        stopped = cancelled.checkpoint
+    said = [one for one in gathered(stopped) if one is not None]
+    if said:
+        raise Cancelled(checkpoint=said[0])
+    return merged(found, own)
+
+
 def same(model: nn.Module) -> None:
-    """Give everybody the first process's parameters."""
+    """Give everybody the first process's parameters, but for those that are divided."""
     if count() > 1:
         for one in model.parameters():
-            dist.broadcast(one.data, 0)
+            if not isinstance(one, DTensor):
+                dist.broadcast(one.data, 0)
 
 
 def add_gradients(parameters: Iterable[nn.Parameter]) -> None:
-    """Add up everybody's gradients; one who had no rows adds nothing."""
+    """Add up everybody's gradients; one who had no rows adds nothing. Those of divided weights are sums."""
     if count() == 1:
         return
     waiting = []
     for one in parameters:
-        if not one.requires_grad:
+        if not one.requires_grad or isinstance(one, DTensor):
             continue
         if one.grad is None:
             one.grad = torch.zeros_like(one)

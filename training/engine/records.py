@@ -22,6 +22,7 @@ PREFERENCE_KEYS = ("id", "split", "prompt", "chosen", "rejected", "score_chosen"
 ROW_KEYS = ("strong_id", "weak_id", "split", "confidence", "provenance")
 SPLITS = ("train", "heldout")
 TIE = "tie"  # provenance of a row whose sides were too close to call
+INFERRED = "inferred"  # of a row that nobody compared: it follows from the others
 
 
 @dataclass(frozen=True)
@@ -46,12 +47,13 @@ class Preference:
 
 @dataclass(frozen=True)
 class Row:
-    """`strong` and `weak` are positions in `PopData.preferences`."""
+    """`strong` and `weak` are positions in `PopData.preferences`. `inferred`: nobody compared the two."""
 
     strong: int
     weak: int
     split: str = "train"
     confidence: float = 1.0
+    inferred: bool = False
 
 
 @dataclass
@@ -148,7 +150,11 @@ def _row(record: dict[str, Any], places: dict[str, int]) -> Row:
         if record[side] not in places:
             raise DatasetError(f"A row names the {side[:-3]} preference {record[side]}, which is not there.")
     return Row(
-        places[record["strong_id"]], places[record["weak_id"]], record["split"], float(record["confidence"])
+        places[record["strong_id"]],
+        places[record["weak_id"]],
+        record["split"],
+        float(record["confidence"]),
+        record["provenance"] == INFERRED,
     )
 
 

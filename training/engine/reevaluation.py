@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
+
+from pydantic import ValidationError
 
 from training.engine import (
     base,
     catalog,
     preparation,
     records,
+    responses,
     results,
     reward_model,
     rewarding,
@@ -21,7 +25,7 @@ from training.engine import (
     supervised,
 )
 from training.engine.cli import read_spec
-from training.engine.errors import DatasetError, ModelError, SpecError
+from training.engine.errors import DatasetError, ModelError, SpecError, faults
 from training.engine.events import Event, EventWriter
 from training.engine.logps import check_head
 from training.engine.records import PopData
@@ -69,7 +73,9 @@ def evaluate(
     dataset: Path | None = None,
     split: Split = "heldout",
     names: list[str] | None = None,
+    asking: Mapping[str, Any] | None = None,
     hear: Callable[[Event], None] = lambda _: None,
+    written: Path | None = None,
 ) -> dict[str, Any]:
     """Evaluate a model on held-out data, a policy against its reference; nothing of its run is changed.
 
@@ -79,6 +85,9 @@ def evaluate(
         dataset: other data than the run's own.
         split: which preferences and comparisons count as held out.
         names: the evaluations; the run's if None.
+        asking: what else of the spec's evaluation section is another than the run's: "judge", "against", and
+            "generation" by field.
+        written: where to put the responses, if any were asked for.
 
     Returns:
         What evaluation.json holds, and "model", "reference" (None: an sft run or a reward model has none),
@@ -91,13 +100,18 @@ def evaluate(
     if path is None:
         raise SpecError("No dataset is named, and no run says which.", hint="Use --dataset FILE.")
     data = taken(records.load(path), split)
-    spec = subject.spec if names is None else _asking(subject.spec, names)
+    spec = _asking(subject, names, asking or {})
     with (
         tempfile.TemporaryDirectory() as scratch,
         closing(EventWriter(Path(scratch) / "events.jsonl", hear)) as events,
     ):
         run = Run(subject.run_dir or Path(scratch), spec, data, events, Stop())
+        responses.check(run)
         found = KINDS[spec.kind](subject, run, Path(scratch))
+        made = Path(scratch) / responses.FILE
+        if written is not None and made.is_file():
+            written.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(made, written)
     return {
         "model": subject.model,
         "reference": spec.model.base if spec.kind == "preference" else None,
@@ -110,11 +124,18 @@ def evaluate(
 
 
 def _of_policy(subject: Subject, run: Run, scratch: Path) -> dict[str, Any]:
+    return results.evaluate(run, runner.heldout(run, opened_policy(subject, run, scratch)))
+
+
+def opened_policy(subject: Subject, run: Run, scratch: Path) -> Any:
+    """The policy, with the run's preferences encoded and scored by its reference."""
     preparation.prepare_evaluation(run)
     policy = _policy(subject, run)
+    if (where := base.place(run.spec, run.folder)) != run.spec.model.base:
+        run.spec = _on(run.spec, where)
     run.base.model = policy  # the reference is scored: one model in memory is enough
     run.folder = scratch
-    return results.evaluate(run, runner.heldout(run, policy))
+    return policy
 
 
 def _of_sft(subject: Subject, run: Run, scratch: Path) -> dict[str, Any]:
@@ -125,10 +146,15 @@ def _of_sft(subject: Subject, run: Run, scratch: Path) -> dict[str, Any]:
     check_head(run.base.model)
     model = _policy(subject, run) if adapter else run.base.model
     run.folder = scratch
-    return supervised.evaluate(run, model)
+    return results.evaluate(run, supervised.heldout(run, model))
 
 
 def _of_reward_model(subject: Subject, run: Run, scratch: Path) -> dict[str, Any]:
+    return results.evaluate(run, rewarding.heldout(run, opened_reward_model(subject, run, scratch)))
+
+
+def opened_reward_model(subject: Subject, run: Run, scratch: Path) -> Any:
+    """The reward model, with the run's preferences encoded for it."""
     folder = Path(subject.model)
     if (folder / ADAPTER).is_file():
         from peft import PeftModel
@@ -143,7 +169,7 @@ def _of_reward_model(subject: Subject, run: Run, scratch: Path) -> dict[str, Any
     run.base = base.Base(model.to(device()), tokenizer, warmed=True)
     preparation.encode(run)
     run.folder = scratch
-    return rewarding.evaluate(run, run.base.model)
+    return run.base.model
 
 
 KINDS: dict[Kind, Callable[[Subject, Run, Path], dict[str, Any]]] = {
@@ -179,11 +205,27 @@ def taken(data: PopData, split: Split) -> PopData:
     return moved
 
 
-def _asking(spec: RunSpec, names: list[str]) -> RunSpec:
+def _asking(subject: Subject, names: list[str] | None, changes: Mapping[str, Any]) -> RunSpec:
+    """The spec with what is wanted now; judges and others below the run's folder by full path."""
+    spec = subject.spec
+    section = spec.evaluation.model_dump()
+    for name in ("judge", "against"):
+        below = subject.run_dir / str(section[name]) if subject.run_dir and section[name] else None
+        if below is not None and below.exists():
+            section[name] = str(below.resolve())
+    section["generation"] |= changes.get("generation", {})
+    section |= {name: value for name, value in changes.items() if name != "generation"}
+    if names is not None:
+        section["names"] = names
     try:
-        asking = EvaluationSpec(names=names)
+        asking = EvaluationSpec.model_validate(section)
+    except ValidationError as error:
+        raise SpecError(faults(error)) from error
     except ValueError as error:
         raise SpecError(str(error)) from error
+    spec = spec.model_copy(update={"evaluation": asking})
+    if names is None:
+        return spec
     strange = [name for name in names if spec.kind not in catalog.evaluation(name).kinds]
     if strange:
         known = [one.name for one in catalog.EVALUATIONS.values() if spec.kind in one.kinds]
@@ -191,7 +233,7 @@ def _asking(spec: RunSpec, names: list[str]) -> RunSpec:
         raise SpecError(
             f"{', '.join(strange)} says nothing of {kind}.", hint=f"There are {', '.join(known)}."
         )
-    return spec.model_copy(update={"evaluation": asking})
+    return spec
 
 
 def _on(spec: RunSpec, folder: str) -> RunSpec:
@@ -213,8 +255,10 @@ def _policy(subject: Subject, run: Run) -> Any:
         from peft import PeftModel
 
         return PeftModel.from_pretrained(run.base.model, subject.model)
-    policy = base.open_base(_on(subject.spec, subject.model), run.folder, ()).model.to(device())
-    if _vocabulary(policy) != _vocabulary(run.base.model):
+    found = base.open_base(_on(subject.spec, subject.model), run.folder, ())
+    policy = found.model.to(device())
+    same = found.tokenizer.get_vocab() == run.base.tokenizer.get_vocab()
+    if not same or _vocabulary(policy) != _vocabulary(run.base.model):
         raise ModelError(
             f"{subject.model} and its reference {run.spec.model.base} know different tokens.",
             code="model_mismatch",

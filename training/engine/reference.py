@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from training.engine import processes
+from training.engine import processes, sharding
 from training.engine.batching import Room, by_length, fill
 from training.engine.encoding import Encoded, Ids
 from training.engine.logps import Scorer, evaluating, preference_logps
@@ -44,10 +44,16 @@ def score(
     result = torch.full((len(encoded), 2), torch.nan)
     count = 0
     with torch.no_grad(), evaluating(scorer):
-        for places in fill(encoded, by_length(encoded, wanted), room, scorer.layout):
+        passes = fill(encoded, by_length(encoded, wanted), room, scorer.layout)
+        for places, own in sharding.turns(passes, lambda: by_length(encoded, range(len(encoded)))[:1]):
             done(count)
             pairs = [one for one in (encoded[place] for place in places) if one is not None]
-            found = preference_logps(scorer, scorer.batch(pairs, pad_id)).float().cpu()
+            batch = scorer.batch(pairs, pad_id)
+            if not own:
+                with scorer.unseen():
+                    scorer(batch)
+                continue
+            found = preference_logps(scorer, batch).float().cpu()
             result[places] = found
             each(places, found)
             count += len(places)
@@ -134,5 +140,5 @@ def weights_hash(model: Any) -> str:
     buffers = {name: one for name, one in model.named_buffers() if name in stored}
     for name, tensor in sorted((dict(model.named_parameters()) | buffers).items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy().data)
+        digest.update(sharding.whole(tensor).cpu().reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()

@@ -20,8 +20,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 FORMAT = 1  # of keys and files
 DIGEST = 32  # bytes
@@ -63,15 +64,21 @@ class ReferenceCache:
             return
         keys = np.frombuffer(b"".join(values), np.uint8).reshape(-1, DIGEST)
         tensors = {"keys": torch.from_numpy(keys.copy()), "values": torch.tensor(list(values.values()))}
-        part = self.folder / f"{uuid.uuid4().hex}.part"
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            save_file(tensors, part)
-            part.replace(part.with_suffix(".safetensors"))
-        except (OSError, SafetensorError) as error:
-            self.problem = str(error)
-            with contextlib.suppress(OSError):
-                part.unlink()
+        self.problem = store(self.folder, tensors) or self.problem
+
+
+def store(place: Path, tensors: Mapping[str, Tensor]) -> str:
+    """Write a new file of a cache, whole or not at all; why it could not be, or nothing."""
+    part = place / f"{uuid.uuid4().hex}.part"
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        save_file(dict(tensors), part)
+        part.replace(part.with_suffix(".safetensors"))
+    except (OSError, SafetensorError) as error:
+        with contextlib.suppress(OSError):
+            part.unlink()
+        return str(error)
+    return ""
 
 
 @dataclass(frozen=True)
@@ -84,9 +91,15 @@ class Space:
     used: float
 
 
+def roots() -> tuple[Path, ...]:
+    """Everything that is kept for later runs: log-probabilities and rewards, and responses."""
+    return folder(), folder().with_name("generations")
+
+
 def spaces(root: Path | None = None) -> list[Space]:
     """What the cache holds, last used first."""
-    found = [_space(one) for one in (root or folder()).glob("*") if one.is_dir()]
+    places = roots() if root is None else (root,)
+    found = [_space(one) for place in places for one in place.glob("*") if one.is_dir()]
     return sorted(found, key=lambda one: -one.used)
 
 
@@ -101,12 +114,21 @@ def prune(days: float, root: Path | None = None) -> list[Space]:
 
 def _space(of: Path) -> Space:
     files = list(_files(of))
-    sequences = sum(len(_read(one)[1]) for one in files)
+    sequences = sum(map(_count, files))
     return Space(of, sequences, sum(one.stat().st_size for one in files), of.stat().st_mtime)
 
 
 def _files(of: Path) -> Iterator[Path]:
     yield from sorted(of.glob("*.safetensors"))
+
+
+def _count(file: Path) -> int:
+    try:
+        with safe_open(file, "pt") as stored:
+            found: int = stored.get_slice("keys").get_shape()[0]
+    except (SafetensorError, OSError):
+        return 0
+    return found
 
 
 def _read(file: Path) -> tuple[list[bytes], list[float]]:

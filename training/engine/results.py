@@ -9,12 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training.engine import catalog, evaluations, export
+from training.engine import catalog, evaluations, export, launched, processes, sharding
 from training.engine.errors import NotFinite
 from training.engine.evaluations import HeldOut
 from training.engine.evaluations.heldout import Floats
 from training.engine.progress import Progress
-from training.engine.run import Run, write_json
+from training.engine.run import Run, score, write_json
+
+SIDES = ("chosen", "rejected")
+JUDGED = ("win_rate", "median_advantage")  # whoever names a judge wants them
 
 
 def heldout_places(run: Run) -> list[int]:
@@ -22,27 +25,52 @@ def heldout_places(run: Run) -> list[int]:
     return [place for place in run.data.preferences_of("heldout") if run.encoded[place] is not None]
 
 
-def heldout(run: Run, places: list[int], margin: Floats, logps: Tensor | None = None) -> HeldOut:
+def heldout(
+    run: Run,
+    places: list[int],
+    margin: Floats,
+    logps: Tensor | None = None,
+    reference: Tensor | None = None,
+) -> HeldOut:
     """What evaluations see of the held-out preferences at `places`.
 
     Args:
         margin: [n]; empty where the kind of run has none.
-        logps: the model's log-probabilities of both responses, nats, [P, 2].
+        logps, reference: log-probabilities of both responses under model and reference, nats, [P, 2].
     """
     positions = {place: index for index, place in enumerate(places)}
-    rows = [(row.strong, row.weak) for row in run.data.rows_of("heldout")]
-    kept = [(positions[s], positions[w]) for s, w in rows if s in positions and w in positions]
+    rows = [row for row in run.data.rows_of("heldout") if {row.strong, row.weak} <= positions.keys()]
     scores = [run.data.preferences[place].score_margin for place in places]
     encoded = [one for one in (run.encoded[place] for place in places) if one is not None]
-    known = {} if logps is None else {"chosen_logps": logps[places, 0].double().numpy()}
+    known: dict[str, Any] = {}
+    if logps is not None:
+        known = {f"{side}_logps": logps[places, at].double().numpy() for at, side in enumerate(SIDES)}
+    if reference is not None:
+        known["reference_logps"] = reference[places].double().numpy()
     return HeldOut(
         margin=margin,
         score_margin=np.asarray([np.nan if one is None else one for one in scores], np.float64),
-        rows=np.asarray(kept, np.int64).reshape(-1, 2),
+        rows=np.asarray([(positions[row.strong], positions[row.weak]) for row in rows], np.int64).reshape(
+            -1, 2
+        ),
+        confidence=np.asarray([row.confidence for row in rows], np.float64),
         seed=run.spec.training.seed,
         chosen_lengths=np.asarray([one.chosen_length for one in encoded], np.float64),
+        rejected_lengths=np.asarray([one.rejected_length for one in encoded], np.float64),
         **known,
     )
+
+
+def scored(run: Run, model: Any, places: list[int]) -> Tensor:
+    """Log-probabilities of the held-out preferences at `places` under a trained model, nats, [P, 2].
+
+    Raises:
+        NotFinite: it gives values that are not finite.
+    """
+    progress = Progress(run.events, "evaluate", len(processes.share(places)))
+    found = processes.divided(places, lambda own: score(run, model, own, progress))
+    check_finite(found[places])
+    return found
 
 
 def check_finite(values: Tensor) -> None:
@@ -58,13 +86,27 @@ def evaluate(run: Run, seen: HeldOut) -> dict[str, Any]:
     common: dict[str, Any] = {"seed": seen.seed, "dataset_sha256": run.data.sha256}
     results: dict[str, Any] = {}
     durations: dict[str, float] = {}
-    names = [name for name in run.spec.evaluation.names if run.spec.kind in catalog.evaluation(name).kinds]
+    asked = [*run.spec.evaluation.names, *(JUDGED if run.spec.evaluation.judge else ())]
+    names = [name for name in dict.fromkeys(asked) if run.spec.kind in catalog.evaluation(name).kinds]
     for name, result, seconds in evaluations.run_all(names, seen):
         run.stop.check()
         results[name], durations[name] = result, seconds
         run.events.write("evaluation", name=name, result=result, duration_seconds=seconds, **common)
     write_json(run.folder / "evaluation.json", common | {"results": results, "duration_seconds": durations})
     return results
+
+
+def finish(run: Run, model: Any, seen: HeldOut, steps: int) -> Path:
+    """Evaluate and export a trained model; of several processes the first one does. Its folder.
+
+    Args:
+        steps: optimizer steps that its weights have seen.
+    """
+    if launched.sharded():
+        sharding.gather(model)
+    if not processes.first():
+        return run.folder / "model"
+    return save(run, model, evaluate(run, seen), steps)
 
 
 def save(run: Run, model: Any, results: dict[str, Any], steps: int) -> Path:

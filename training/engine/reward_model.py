@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForSequenceClassification
 from transformers.utils import logging
 
-from training.engine import base
+from training.engine import base, sharding
 from training.engine.batching import Room, by_length, fill
 from training.engine.encoding import Encoded
 from training.engine.errors import ModelError
@@ -21,10 +21,14 @@ from training.engine.layouts import padded
 from training.engine.logps import evaluating
 
 HEAD = "ForSequenceClassification"
+SPARE = ("pad", "reserved", "unused")  # in the names of special tokens that no text has, the best first
+NEW_PAD = "<|pop_pad|>"
 
 
 def from_base(name: str, revision: str | None, kind: torch.dtype, seed: int) -> tuple[Any, Any]:
     """A base model with a new head of one output, and its tokenizer. The head follows from the seed.
+
+    Where the tokenizer pads with the end token it gets another one for it, if there is one to spare.
 
     Raises:
         ModelError: the base cannot be loaded, or transformers has no classifier of its architecture.
@@ -40,8 +44,38 @@ def from_base(name: str, revision: str | None, kind: torch.dtype, seed: int) -> 
             use_safetensors=True,
             num_labels=1,
         )
+    _pad_apart(tokenizer, model.get_input_embeddings().num_embeddings)
     model.config.get_text_config().pad_token_id = tokenizer.pad_token_id
     return base.without_dropout(model), tokenizer
+
+
+def _pad_apart(tokenizer: Any, places: int) -> None:
+    """Have texts padded with a token that does not end them, where there is one to spare.
+
+    transformers reads a sequence at its last token that is no padding. Where the end token pads as well, that
+    is the one before the end, and responses that end are read like those that were cut.
+
+    Args:
+        places: rows of the model's embedding; some have more than the tokenizer has tokens.
+    """
+    if tokenizer.pad_token_id != tokenizer.eos_token_id:
+        return
+    template = str(tokenizer.chat_template or "")
+    known = {token.content for token in tokenizer.added_tokens_decoder.values() if token.special}
+    spare = [one for sign in SPARE for one in sorted(known) if sign in one.lower() and one not in template]
+    used = {tokenizer.eos_token, tokenizer.bos_token}
+    spare = [one for one in spare if one not in used and tokenizer.convert_tokens_to_ids(one) < places]
+    if spare:
+        tokenizer.pad_token = spare[0]
+    elif len(tokenizer) < places:
+        tokenizer.add_special_tokens({"pad_token": NEW_PAD})
+    elif tokenizer.unk_token is not None:
+        tokenizer.pad_token = tokenizer.unk_token
+
+
+def reads_end(tokenizer: Any) -> bool:
+    """Whether a reward is read at the token that ends a response, not at the one before."""
+    return bool(tokenizer.pad_token_id != tokenizer.eos_token_id)
 
 
 @contextmanager
@@ -53,6 +87,12 @@ def _no_report() -> Iterator[None]:
         yield
     finally:
         logging.set_verbosity(before)
+
+
+def head(model: Any) -> list[nn.Parameter]:
+    """The weights of a classifier that are not its backbone's."""
+    backbone = {id(one) for one in model.base_model.parameters()}
+    return [one for one in model.parameters() if id(one) not in backbone]
 
 
 def check(folder: Path) -> None:
@@ -110,7 +150,7 @@ def sequences(encoded: Sequence[Encoded], pad_id: int) -> dict[str, Tensor]:
 
 
 def rewards(model: Any, sequences: Mapping[str, Tensor], *, bf16: bool) -> Tensor:
-    """One reward a sequence, read at its last token: fp32, shape [S]."""
+    """One reward a sequence: fp32, shape [S]. Read at its last token, or before its end, see `reads_end`."""
     ids = sequences["input_ids"]
     with torch.autocast(ids.device.type, torch.bfloat16, enabled=bf16, cache_enabled=False):
         logits = model(input_ids=ids, attention_mask=sequences["attention_mask"], use_cache=False).logits
@@ -143,11 +183,14 @@ def score(
     result = torch.full((len(encoded), 2), torch.nan)
     count = 0
     with torch.no_grad(), evaluating(model):
-        for places in fill(encoded, by_length(encoded, wanted), room, padded):
+        passes = fill(encoded, by_length(encoded, wanted), room, padded)
+        for places, own in sharding.turns(passes, lambda: by_length(encoded, range(len(encoded)))[:1]):
             done(count)
             pairs = [one for one in (encoded[place] for place in places) if one is not None]
             batch = {name: part.to(device) for name, part in sequences(pairs, pad_id).items()}
             found = torch.stack(rewards(model, batch, bf16=bf16).chunk(2), dim=1).cpu()
+            if not own:
+                continue
             result[places] = found
             each(places, found)
             count += len(places)

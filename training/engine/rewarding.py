@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,63 +11,66 @@ import numpy as np
 import torch
 from datasets import Dataset
 from torch import Tensor
-from torch.nn.functional import logsigmoid
 from transformers import EarlyStoppingCallback
 
-from training.engine import base, checkpoints, loop, preparation, results, reward_model
+from training.engine import base, loop, preparation, processes, recomputing, results, reward_model, sharding
 from training.engine.base import Base
-from training.engine.batching import unique
+from training.engine.batching import Room, Row, groups, unique
 from training.engine.encoding import Encoded
 from training.engine.errors import DatasetError
-from training.engine.notices import tell_encoding, tell_ties
+from training.engine.evaluations import HeldOut
+from training.engine.layouts import padded_tokens
+from training.engine.methods.logistic import logistic
+from training.engine.notices import tell_ties
 from training.engine.progress import Progress
-from training.engine.run import Run, device
+from training.engine.run import Run, check_stop, device
 
 NO_HELDOUT = (
     "The dataset has no held-out preferences that fit the model's length: training goes on to its end, and "
     "the last weights are kept, not the best."
 )
+NO_SPARE = (
+    "The tokenizer pads with the token that ends responses, and has no other: rewards are read at the token "
+    "before the end, by whoever uses this model, so what is cut looks like what has ended."
+)
 
 
 def train(run: Run) -> Path:
-    """Train a reward model, evaluate it on held-out preferences, export it.
-
-    Returns:
-        The folder of the finished model.
-
-    Raises:
-        InputError, NotFinite: see `errors`.
-        Cancelled: somebody asked; a checkpoint may be there.
-    """
-    resume = checkpoints.last(run.checkpoints)
-    preparation.begin(run, resume)
-    trainer = build_trainer(run, _opened(run))
-    steps = loop.fit(run, trainer, resume)
-    return results.save(run, trainer.model, evaluate(run, trainer.model), steps)
+    """Train a reward model, evaluate it on held-out preferences, export it; see `loop.train`."""
+    return loop.train(run, lambda: build_trainer(run, _opened(run)), heldout)
 
 
-def _opened(run: Run) -> list[dict[str, int]]:
+def _opened(run: Run) -> list[Row]:
     """The rows; the base gets a new head, and a new `tiny` is warmed up as a language model first."""
     tiny = run.spec.model.base == base.TINY
-    rows: list[dict[str, int]] = []
+    rows: list[Row] = []
     if tiny and not (run.folder / "base").is_dir():
         preparation.open_base(run)
         rows = training_rows(run)
         preparation.warm_up(run)
-    model, tokenizer = reward_model.from_base(
-        str(run.folder / "base") if tiny else base.place(run.spec, run.folder),
-        run.spec.model.revision,
-        base.dtype(run.spec),
-        run.spec.training.seed,
-    )
-    run.base = Base(model.to(device()), tokenizer, warmed=True)
+        processes.wait()  # all read what the first one stores
+    place = str(run.folder / "base") if tiny else base.place(run.spec, run.folder)
+    sharding.one_after_another(lambda: _open(run, place), device())
+    preparation.record_parts(run)
+    if not reward_model.reads_end(run.base.tokenizer):
+        run.events.write("warning", code="end_not_read", message=NO_SPARE)
     if rows:
         return rows
     preparation.encode(run)
     return training_rows(run)
 
 
-def training_rows(run: Run) -> list[dict[str, int]]:
+def _open(run: Run, place: str) -> None:
+    """Load the base with a new head. peft copies a head that it trains, so that one is never divided."""
+    spec = run.spec
+    model, tokenizer = reward_model.from_base(
+        place, spec.model.revision, base.dtype(spec), spec.training.seed
+    )
+    run.base = Base(model, tokenizer, warmed=True)
+    preparation.place(run, reward_model.head(model) if spec.model.lora is not None else ())
+
+
+def training_rows(run: Run) -> list[Row]:
     """PoP rows for the objective `pop`, else every training preference: as the collator takes them.
 
     Raises:
@@ -79,16 +82,10 @@ def training_rows(run: Run) -> list[dict[str, int]]:
         rows = [{"strong": row.strong, "weak": row.weak} for row in run.data.rows_of("train")]
     else:
         rows = [{"strong": place} for place in run.data.preferences_of("train")]
-    kept = [row for row in rows if all(run.encoded[place] is not None for place in row.values())]
     if not rows:
         what = "rows: label comparisons, or choose another objective" if objective == "pop" else "preferences"
         raise DatasetError(f"The dataset has no training {what}.", code="dataset_empty")
-    tell_encoding(run, dropped=len(rows) - len(kept))
-    if not kept:
-        raise DatasetError(
-            f"Every prompt is longer than {run.spec.training.max_length} tokens.",
-            hint="Raise the longest sequence (max_length).",
-        )
+    kept = preparation.fitting(run, rows)
     lacking = sum(run.data.preferences[row["strong"]].score_margin is None for row in kept)
     if objective == "margin" and lacking:
         raise DatasetError(
@@ -104,6 +101,7 @@ class RewardCollator:
     """Turns rows {"strong": i[, "weak": j]} into unique preferences and where each row finds its own.
 
     Batch, n unique preferences, B rows:
+        rows: the rows themselves
         input_ids, attention_mask: all chosen first, then all rejected, int64 [2n, L]
         strong_of, weak_of: int64 [B], places among the unique ones
         margin: score margins of the strong ones, float [B] (objective `margin` only)
@@ -113,14 +111,29 @@ class RewardCollator:
     margins: Tensor | None  # [P]
     pad_id: int
 
-    def __call__(self, rows: list[dict[str, int]]) -> dict[str, Tensor]:
+    def __call__(self, rows: list[Row]) -> dict[str, Any]:
         strong = [row["strong"] for row in rows]
         weak = [row["weak"] for row in rows if "weak" in row]
         places, of = unique([*strong, *weak])
-        found = [one for one in (self.encoded[place] for place in places) if one is not None]
-        batch = reward_model.sequences(found, self.pad_id)
+        batch: dict[str, Any] = {"rows": rows, **reward_model.sequences(self._of(places), self.pad_id)}
         batch |= {"strong_of": of[: len(strong)]} | ({"weak_of": of[len(strong) :]} if weak else {})
         return batch | ({} if self.margins is None else {"margin": self.margins[strong]})
+
+    def passes(self, rows: list[Row], room: Room) -> Iterator[list[Row]]:
+        """Rows that go through the model together, those of like length: less padding."""
+
+        def fits(group: list[Row]) -> bool:
+            places = {place for row in group for place in row.values()}
+            return len(places) <= room.preferences and padded_tokens(self._of(places)) <= room.tokens
+
+        return groups(sorted(rows, key=self.size), fits)
+
+    def size(self, row: Row) -> int:
+        """The tokens of a row's preferences, padded to the longest."""
+        return padded_tokens(self._of(row.values()))
+
+    def _of(self, places: Iterable[int]) -> list[Encoded]:
+        return [one for one in (self.encoded[place] for place in places) if one is not None]
 
 
 def losses(differences: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
@@ -136,12 +149,8 @@ def losses(differences: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
     Source: Bradley and Terry 1952; the margin: Touvron et al. 2023, arXiv 2307.09288, Eq. 2; PoP rows:
     arXiv 2509.22851, Eq. 5.
     """
-    asked = differences[batch["strong_of"]]
-    if "weak_of" in batch:
-        asked = asked - differences.detach()[batch["weak_of"]]
-    if "margin" in batch:
-        asked = asked - batch["margin"]
-    return -logsigmoid(asked)
+    margin = differences.detach()[batch["weak_of"]] if "weak_of" in batch else batch.get("margin", 0.0)
+    return logistic(differences[batch["strong_of"]], margin)
 
 
 class RewardTrainer(loop.LoopTrainer):
@@ -151,31 +160,40 @@ class RewardTrainer(loop.LoopTrainer):
         super().__init__(**options)
         self.run = run
 
-    def items_in(self, batch: dict[str, Any]) -> int:
-        return len(batch["strong_of"])
+    def items_in(self, rows: list[Row]) -> int:
+        return len(rows)
 
     def sequences_in(self, batch: dict[str, Any]) -> tuple[Tensor, Tensor]:
         return batch["input_ids"], batch["attention_mask"]
 
     def summed_loss(self, model: Any, inputs: dict[str, Any]) -> Tensor:
+        batch = self._moved(inputs)
         mask = inputs["attention_mask"]
         self.meter.count(tokens=int(mask.sum()), places=mask.numel(), sequences=len(mask))
-        chosen, rejected = reward_model.rewards(model, inputs, bf16=self.run.bf16).chunk(2)
-        found = losses(chosen - rejected, inputs)
-        margins = (chosen - rejected).detach()[inputs["strong_of"]]
+        chosen, rejected = reward_model.rewards(model, batch, bf16=self.run.bf16).chunk(2)
+        found = losses(chosen - rejected, batch)
+        margins = (chosen - rejected).detach()[batch["strong_of"]]
         self.tally.add({"reward/margins": margins, "reward/accuracies": (margins > 0).float()})
         return found.sum()
 
+    def nothing(self, batch: dict[str, Any]) -> Tensor:
+        return 0 * reward_model.rewards(self.model, self._moved(batch), bf16=self.run.bf16).sum()
+
+    def _moved(self, batch: dict[str, Any]) -> dict[str, Tensor]:
+        return {name: one.to(self.args.device) for name, one in batch.items() if isinstance(one, Tensor)}
+
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """The held-out Bradley-Terry loss, nats, and pair accuracy; whoever listens is told."""
+        self.meter.pause()
         places = results.heldout_places(self.run)
         margins = heldout_margins(self.run, self.model, places)
         found = {
-            "eval_loss": float(-logsigmoid(margins).mean()),
+            "eval_loss": float(logistic(margins).mean()),
             "eval_accuracy": float((margins > 0).double().mean()),
         }
         self.log(dict(found))
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, found)
+        self.meter.go_on()
         return found
 
 
@@ -187,19 +205,16 @@ def heldout_margins(run: Run, model: Any, places: list[int], progress: Progress 
     """
 
     def done(count: int) -> None:
-        run.stop.check()
+        check_stop(run)
         if progress is not None:
             progress.at(count)
 
-    found = reward_model.score(
-        model,
-        run.encoded,
-        places,
-        pad_id=run.pad_id,
-        room=run.room,
-        bf16=run.bf16,
-        done=done,
-    )[places].double()
+    def scored(own: list[int]) -> Tensor:
+        return reward_model.score(
+            model, run.encoded, own, pad_id=run.pad_id, room=run.room, bf16=run.bf16, done=done
+        )
+
+    found = processes.divided(places, scored)[places].double()
     results.check_finite(found)
     return found[:, 0] - found[:, 1]
 
@@ -212,20 +227,23 @@ def watched(run: Run) -> list[int]:
     return places
 
 
-def build_trainer(run: Run, rows: list[dict[str, int]]) -> RewardTrainer:
+def build_trainer(run: Run, rows: list[Row]) -> RewardTrainer:
     """The trainer of a reward-model run, at step 0; it stops early where there are held-out preferences."""
+    recomputing.settle(run)
     places = watched(run)
     margins = [one.score_margin for one in run.data.preferences]
     known = torch.tensor([float("nan") if one is None else one for one in margins])
     trainer = RewardTrainer(
         run=run,
+        training=run.spec.training,
+        rows=Dataset.from_list(rows),
+        shared=False,
         meter=run.meter,
         model=loop.adapted(run.base.model, run.spec.model.lora, "SEQ_CLS", run.spec.training.seed),
         args=loop.arguments(run, **(_best_kept(run) if places else {})),
         data_collator=RewardCollator(
             run.encoded, known if run.spec.reward.objective == "margin" else None, run.pad_id
         ),
-        train_dataset=Dataset.from_list(rows),
         eval_dataset=Dataset.from_list([{"strong": place} for place in places]) if places else None,
         processing_class=run.base.tokenizer,
     )
@@ -245,13 +263,13 @@ def _best_kept(run: Run) -> dict[str, Any]:
     }
 
 
-def evaluate(run: Run, model: Any) -> dict[str, Any]:
-    """The evaluations of a reward model, by name.
+def heldout(run: Run, model: Any) -> HeldOut:
+    """The held-out preferences under a reward model.
 
     Raises:
         NotFinite: it gives values that are not finite.
     """
     places = results.heldout_places(run)
-    progress = Progress(run.events, "evaluate", len(places))
+    progress = Progress(run.events, "evaluate", len(processes.share(places)))
     margins = heldout_margins(run, model, places, progress).numpy()
-    return results.evaluate(run, results.heldout(run, places, margins.astype(np.float64)))
+    return results.heldout(run, places, margins.astype(np.float64))

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
+from training.engine import sharding
+
 SAMPLE = 1 << 12  # entries looked at of each parameter
 MOST = 0.5  # share of the weights that may stand still
 
@@ -27,11 +29,13 @@ def lost_share(model: nn.Module, learning_rate: float) -> float:
     lost = total = 0.0
     for one in model.parameters():
         if one.requires_grad and one.numel():
-            flat = one.detach().reshape(-1)
+            own = sharding.local(one)
+            flat = own.reshape(-1)
             some = flat[:: max(1, flat.numel() // SAMPLE)]
             still = (some + learning_rate == some) & (some - learning_rate == some)
-            lost += float(still.float().mean()) * one.numel()
-            total += one.numel()
+            lost += float(still.float().sum()) * own.numel() / max(1, len(some))
+            total += own.numel()
+    lost, total = sharding.summed(lost, total)
     return lost / total if total else 0.0
 
 

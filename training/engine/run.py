@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from training.engine import base, checkpoints, reference
+from training.engine import base, checkpoints, reference, sharding
 from training.engine.batching import Room
-from training.engine.encoding import Encoded
+from training.engine.encoding import Encoded, Encoder, encode
 from training.engine.events import EventWriter
 from training.engine.launched import first
 from training.engine.layouts import Layout, padded
@@ -30,6 +30,7 @@ class Run:
     """One run on its way. `encoded`, `reference` and each of `columns` are aligned with `data.preferences`.
 
     `columns`: what the method reads beside log-probabilities, by its name in `PairBatch`, float [P].
+    `encoder`: how a preference becomes token ids; another one for benchmarks that have their own way.
     """
 
     folder: Path
@@ -42,8 +43,9 @@ class Run:
     layout: Layout = padded
     reference: Tensor = field(init=False)
     columns: dict[str, Tensor] = field(default_factory=dict)
-    record: dict[str, Any] = field(init=False)
+    record: dict[str, Any] = field(default_factory=dict)
     meter: Meter = field(default_factory=Meter)
+    encoder: Encoder = encode
 
     def __post_init__(self) -> None:
         self.stop.has_checkpoint = lambda: bool(checkpoints.complete(self.checkpoints))
@@ -76,7 +78,7 @@ def score(
     """Log-probabilities of the wanted preferences under `model`'s present weights: [P, 2], with progress."""
 
     def done(count: int) -> None:
-        run.stop.check()
+        check_stop(run)
         progress.at(count)
 
     found = reference.score(
@@ -90,6 +92,16 @@ def score(
     )
     run.meter.done()
     return found
+
+
+def check_stop(run: Run) -> None:
+    """Leave the present stage if somebody asked one of those that meet at every pass.
+
+    Raises:
+        Cancelled: they did.
+    """
+    run.stop.requested = sharding.anyone(run.stop.requested)
+    run.stop.check()
 
 
 def device() -> str:

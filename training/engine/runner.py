@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from datasets import Dataset
 
-from training.engine import checkpoints, memory, processes, results, rewarding, supervised
+from training.engine import (
+    checkpoints,
+    loop,
+    memory,
+    processes,
+    recomputing,
+    responses,
+    results,
+    rewarding,
+    supervised,
+)
 from training.engine.batching import PairCollator
-from training.engine.errors import Cancelled
 from training.engine.evaluations import HeldOut
 from training.engine.preparation import prepare
-from training.engine.progress import Progress
-from training.engine.reporter import Reporter
-from training.engine.run import Run, score
+from training.engine.run import Run
 from training.engine.spec import Kind
 from training.engine.trainer import PairTrainer
 
@@ -33,8 +41,9 @@ def train(run: Run) -> Path:
     """
     began = time.monotonic()
     run.stop.check()
+    responses.check(run)
     try:
-        with memory.explained(run.spec, lambda: run.meter.last):
+        with memory.explained(lambda: run.spec, lambda: run.meter.last):
             model = KINDS[run.spec.kind](run)
         run.events.write("finished", model=model.name, seconds=time.monotonic() - began)
         processes.wait()
@@ -48,11 +57,7 @@ def train_policy(run: Run) -> Path:
     resume = checkpoints.last(run.checkpoints)
     rows = prepare(run, resume)
     trainer = fit(run, rows, resume)
-    seen = heldout(run, trainer.model)
-    if not processes.first():
-        return run.folder / "model"
-    found = results.evaluate(run, seen)
-    return results.save(run, trainer.model, found, trainer.state.global_step)
+    return results.finish(run, trainer.model, heldout(run, trainer.model), trainer.state.global_step)
 
 
 KINDS: dict[Kind, Callable[[Run], Path]] = {
@@ -64,6 +69,7 @@ KINDS: dict[Kind, Callable[[Run], Path]] = {
 
 def build_trainer(run: Run, rows: list[dict[str, int]]) -> PairTrainer:
     """The trainer of a run, at step 0."""
+    recomputing.settle(run)
     collator = PairCollator(
         encoded=run.encoded,
         reference=run.reference,
@@ -91,12 +97,9 @@ def fit(run: Run, rows: list[dict[str, int]], resume: Path | None) -> PairTraine
     """
     run.stop.check()
     trainer = build_trainer(run, rows)
-    Reporter(run.events, run.stop).attach(trainer)
     if resume is not None:
         trainer.take_up(resume)
-    trainer.train(resume_from_checkpoint=str(resume) if resume is not None else None)
-    if run.stop.requested:
-        raise Cancelled(checkpoint=True, step=trainer.state.global_step)
+    loop.fit(run, trainer, resume)
     return trainer
 
 
@@ -107,10 +110,8 @@ def heldout(run: Run, model: Any) -> HeldOut:
         NotFinite: the model gives probabilities that are not finite.
     """
     places = results.heldout_places(run)
-    own = processes.share(places)
-    policy = score(run, model, own, Progress(run.events, "evaluate", len(own)))
-    policy = processes.merged(policy, own)
-    results.check_finite(policy[places])
+    policy = results.scored(run, model, places)
     ratios = (policy - run.reference)[places].double().numpy()
     margin = run.spec.method.params["beta"] * (ratios[:, 0] - ratios[:, 1])
-    return results.heldout(run, places, margin, policy)
+    seen = results.heldout(run, places, margin, policy, run.reference)
+    return replace(seen, **responses.seen(run, model))

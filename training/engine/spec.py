@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
@@ -19,6 +20,15 @@ from pydantic import (
 Positive = Annotated[float, Field(gt=0)]
 Kind = Literal["preference", "reward_model", "sft"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+def _switch(given: Any) -> Any:
+    """`auto`, `on` and `off` were true and false once, and YAML reads on and off as these."""
+    words = {"true": "on", "false": "off"}
+    return words.get(str(given).lower(), given) if isinstance(given, bool | str) else given
+
+
+Switch = Annotated[Literal["auto", "on", "off"], BeforeValidator(_switch)]
 # Sections that only one kind of run has.
 SECTIONS: dict[str, Kind] = {"method": "preference", "reward": "reward_model"}
 
@@ -153,14 +163,21 @@ class TrainingSpec(Strict):
     epochs: Positive = Field(1.0, title="Epochs")
     learning_rate: Positive = Field(1e-6, title="Learning rate", description="Peak of the schedule.")
     lr_scheduler: Literal["cosine", "linear", "constant"] = Field("cosine", title="Schedule")
-    warmup_ratio: float = Field(0.03, ge=0, lt=1, title="Warm-up share")
+    warmup_ratio: float = Field(
+        0.03,
+        ge=0,
+        lt=1,
+        title="Warm-up share",
+        description="Of the steps, rounded up; at least one step comes after it, at the full rate.",
+    )
     weight_decay: float = Field(0.05, ge=0, title="Weight decay")
     rows_per_step: int = Field(64, ge=1, title="Rows per optimizer step")
     micro_batch: int = Field(
         16,
         ge=1,
         title="Preferences per forward pass",
-        description="At most; what a step needs is divided, its result stays the same.",
+        description="At most (responses, where a model is fine-tuned on them); what a step needs is divided, "
+        "its result stays the same.",
     )
     max_tokens: int = Field(
         16_384,
@@ -179,7 +196,12 @@ class TrainingSpec(Strict):
     precision: Literal["fp32", "bf16"] = Field(
         "fp32", title="Precision", description="bf16 is autocast over fp32 master weights."
     )
-    gradient_checkpointing: bool = Field(False, title="Gradient checkpointing")
+    gradient_checkpointing: Switch = Field(
+        "auto",
+        title="Gradient checkpointing",
+        description="Keep less for the backward pass and compute it again: a third more work, the same "
+        "result. `auto`: where the run would not fit into the device's memory without.",
+    )
     target_offload: bool = Field(
         False,
         title="Target in main memory",
@@ -196,18 +218,62 @@ class TrainingSpec(Strict):
     )
 
 
+class GenerationSpec(Strict):
+    """Responses that the trained policy writes to held-out prompts."""
+
+    prompts: int = Field(
+        0,
+        ge=0,
+        le=1_000_000,
+        title="Prompts",
+        description="How many held-out prompts are answered, the same in every run on a dataset. 0: none.",
+    )
+    samples: int = Field(1, ge=1, le=1024, title="Responses a prompt")
+    temperature: float = Field(
+        1.0, ge=0, le=100, title="Temperature", description="0 takes the likeliest token. KL needs 1."
+    )
+    top_p: float = Field(1.0, gt=0, le=1, title="Top-p", description="KL needs 1.")
+    max_new_tokens: int = Field(256, ge=1, le=1_000_000, title="Longest response", description="Tokens.")
+    seed: int = Field(0, ge=0, title="Seed")
+
+
 class EvaluationSpec(Strict):
     names: list[str] = Field(
         default_factory=lambda: [
             "pair_accuracy",
             "margin_correlation",
             "cumulative_accuracy",
+            "calibration",
             "pop_accuracy",
             "heldout_loss",
+            "divergence",
         ],
         title="Evaluations",
     )
     batch_size: int = Field(16, ge=1, title="Sequences per forward pass")
+    generation: GenerationSpec = Field(default_factory=GenerationSpec, title="Responses to held-out prompts")
+    judge: str | None = Field(
+        None,
+        min_length=1,
+        title="Judge",
+        description="The reward model that judges the responses: `run:` and the id of its run, a path, or a "
+        "Hugging Face id.",
+    )
+    against: str | None = Field(
+        None,
+        min_length=1,
+        title="Judged against",
+        description="Whose responses are the other side: `run:` and the id of a run that wrote some, or the "
+        "path of its folder or generations.jsonl. Empty: those of the reference.",
+    )
+
+    @model_validator(mode="after")
+    def a_judge_has_something_to_judge(self) -> Self:
+        if self.judge is not None and not self.generation.prompts:
+            raise ValueError("a judge needs responses: set generation.prompts, say to 256")
+        if self.against is not None and self.judge is None:
+            raise ValueError("against needs a judge: name a reward model in judge")
+        return self
 
     @model_validator(mode="after")
     def names_are_registered(self) -> Self:
@@ -252,6 +318,12 @@ class RunSpec(Strict):
         return {name: value for name, value in document.items() if SECTIONS.get(name, self.kind) == self.kind}
 
     @model_validator(mode="after")
+    def reward_models_write_nothing(self) -> Self:
+        if self.kind == "reward_model" and self.evaluation.generation.prompts:
+            raise ValueError("a reward model writes no responses: leave evaluation.generation.prompts at 0")
+        return self
+
+    @model_validator(mode="after")
     def statistics_have_pairs(self) -> Self:
         from training.engine import catalog
 
@@ -266,8 +338,16 @@ class RunSpec(Strict):
 
 
 def decisive(spec: RunSpec) -> dict[str, Any]:
-    """What a checkpoint goes on with: the parts of a spec that decide the weights. Trackers do not."""
+    """What a checkpoint goes on with: the parts of a spec that decide the weights.
+
+    Trackers do not, nor does what is computed again instead of kept.
+    """
     return spec.model_dump(
         mode="json",
-        exclude={"name": True, "dataset": True, "evaluation": True, "training": {"report_to"}},
+        exclude={
+            "name": True,
+            "dataset": True,
+            "evaluation": True,
+            "training": {"report_to", "gradient_checkpointing"},
+        },
     )

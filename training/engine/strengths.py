@@ -43,9 +43,10 @@ def fitted(data: PopData, *, prior_precision: float, uncertainty: float) -> Fitt
 
     P(i stronger than j) = σ(θᵢ − θⱼ), θ ~ N(0, 1/prior_precision), the mode of the posterior. A row counts as
     one answer, won by the strong side with the row's confidence (not below ½): that is the share of votes
-    where several were given. With θ' = θ − uncertainty·deviation: z = max(θ' − q, 0), q the 2% quantile of
-    θ' over the preferences in a row, and s = z/mean(z) over all training preferences. A preference in no row
-    keeps the prior's θ = 0, so about an average strength. If nobody is stronger than another, s is 1.
+    where several were given. Inferred rows are none: they follow from the answers and would count those
+    twice. With θ' = θ − uncertainty·deviation: z = max(θ' − q, 0), q the 2% quantile of θ' over the
+    preferences in a row, and s = z/mean(z) over all training preferences. A preference in no row keeps the
+    prior's θ = 0, so about an average strength. If nobody is stronger than another, s is 1.
 
     Args:
         data: the dataset.
@@ -78,7 +79,7 @@ def _rows(data: PopData, training: Places) -> tuple[Places, Places, Floats]:
     """The training rows by number among the training preferences: strong, weak, confidence."""
     number = np.full(len(data.preferences), -1, np.int64)
     number[training] = np.arange(len(training))
-    rows = data.rows_of("train")
+    rows = [row for row in data.rows_of("train") if not row.inferred]
     strong = number[np.asarray([row.strong for row in rows], np.int64)]
     weak = number[np.asarray([row.weak for row in rows], np.int64)]
     confidence = np.asarray([row.confidence for row in rows], np.float64)

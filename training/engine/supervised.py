@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,39 +13,34 @@ import torch
 from datasets import Dataset
 from torch import Tensor
 
-from training.engine import base, checkpoints, loop, preparation, results
+from training.engine import base, loop, preparation, recomputing, responses, results
+from training.engine.batching import Room, Row, groups
 from training.engine.encoding import Encoded
 from training.engine.errors import DatasetError
+from training.engine.evaluations import HeldOut
 from training.engine.layouts import TokenBatch, pad
 from training.engine.logps import Scorer, check_head
-from training.engine.notices import tell_encoding
-from training.engine.progress import Progress
-from training.engine.run import Run, score
+from training.engine.run import Run
 
 
 def train(run: Run) -> Path:
-    """Fine-tune, evaluate the held-out loss, export.
+    """Fine-tune, evaluate the held-out loss, export; see `loop.train`."""
+    return loop.train(run, lambda: ready(run), heldout)
 
-    Returns:
-        The folder of the finished model.
 
-    Raises:
-        InputError, NotFinite: see `errors`.
-        Cancelled: somebody asked; a checkpoint may be there.
-    """
-    resume = checkpoints.last(run.checkpoints)
-    preparation.begin(run, resume)
+def ready(run: Run) -> ChosenTrainer:
+    """The trainer of a run that has begun."""
     preparation.open_base(run)
     rows = chosen_rows(run)
     if not run.base.warmed:
         base.keep(run.base, run.folder)
+        preparation.place_new(run)
+    preparation.record_parts(run)
     check_head(run.base.model)
-    trainer = build_trainer(run, rows)
-    steps = loop.fit(run, trainer, resume)
-    return results.save(run, trainer.model, evaluate(run, trainer.model), steps)
+    return build_trainer(run, rows)
 
 
-def chosen_rows(run: Run) -> list[dict[str, int]]:
+def chosen_rows(run: Run) -> list[Row]:
     """Each different (prompt, chosen response) of the training preferences once, as {"place": position}.
 
     Raises:
@@ -57,26 +52,39 @@ def chosen_rows(run: Run) -> list[dict[str, int]]:
         places.setdefault(json.dumps([one.prompt, one.chosen]), place)
     if not places:
         raise DatasetError("The dataset has no training preferences.", code="dataset_empty")
-    rows = [{"place": place} for place in places.values() if run.encoded[place] is not None]
-    tell_encoding(run, dropped=len(places) - len(rows))
-    if not rows:
-        raise DatasetError(
-            f"Every prompt is longer than {run.spec.training.max_length} tokens.",
-            hint="Raise the longest sequence (max_length).",
-        )
-    return rows
+    return preparation.fitting(run, [{"place": place} for place in places.values()])
 
 
 @dataclass
 class ChosenCollator:
-    """Turns rows {"place": i} into {"chosen": their chosen responses, padded}."""
+    """Turns rows {"place": i} into {"rows": themselves, "chosen": their chosen responses, padded}."""
 
     encoded: Sequence[Encoded | None]
     pad_id: int
 
-    def __call__(self, rows: list[dict[str, int]]) -> dict[str, TokenBatch]:
-        found = [one for one in (self.encoded[row["place"]] for row in rows) if one is not None]
-        return {"chosen": pad([(one.chosen, one.prompt_length) for one in found], self.pad_id)}
+    def __call__(self, rows: list[Row]) -> dict[str, Any]:
+        found = self._of(rows)
+        return {"rows": rows, "chosen": pad([(one.chosen, one.prompt_length) for one in found], self.pad_id)}
+
+    def passes(self, rows: list[Row], room: Room) -> Iterator[list[Row]]:
+        """Rows that go through the model together, those of like length: less padding."""
+
+        def fits(group: list[Row]) -> bool:
+            width = max(self.size(row) for row in group)
+            return len(group) <= room.preferences and len(group) * width <= room.tokens
+
+        return groups(sorted(rows, key=self.size), fits)
+
+    def size(self, row: Row) -> int:
+        """The tokens of a row."""
+        return len(self._of([row])[0].chosen)
+
+    def scored(self, rows: list[Row]) -> int:
+        """The tokens of the responses of rows, by which their loss is divided."""
+        return sum(len(one.chosen) - max(one.prompt_length, 1) for one in self._of(rows))
+
+    def _of(self, rows: list[Row]) -> list[Encoded]:
+        return [one for one in (self.encoded[row["place"]] for row in rows) if one is not None]
 
 
 class ChosenTrainer(loop.LoopTrainer):
@@ -86,8 +94,9 @@ class ChosenTrainer(loop.LoopTrainer):
         super().__init__(**options)
         self.scorer = Scorer(self.model, bf16=bf16, seen=self.meter.passed)
 
-    def items_in(self, batch: dict[str, Any]) -> int:
-        return len(batch["chosen"].targets)
+    def items_in(self, rows: list[Row]) -> int:
+        scored: int = self.data_collator.scored(rows)
+        return scored
 
     def sequences_in(self, batch: dict[str, Any]) -> tuple[Tensor, Tensor]:
         chosen: TokenBatch = batch["chosen"]
@@ -100,27 +109,34 @@ class ChosenTrainer(loop.LoopTrainer):
         self.tally.add({"lengths/chosen": batch.of.bincount(minlength=batch.sequences)})
         return loss
 
+    def nothing(self, batch: dict[str, Any]) -> Tensor:
+        with self.scorer.unseen():
+            found: Tensor = self.scorer(batch["chosen"].to(self.args.device))
+        return 0 * found.sum()
 
-def build_trainer(run: Run, rows: list[dict[str, int]]) -> ChosenTrainer:
+
+def build_trainer(run: Run, rows: list[Row]) -> ChosenTrainer:
     """The trainer of an sft run, at step 0."""
+    recomputing.settle(run)
     return ChosenTrainer(
         bf16=run.bf16,
+        training=run.spec.training,
+        rows=Dataset.from_list(rows),
+        shared=False,
         meter=run.meter,
         model=loop.adapted(run.base.model, run.spec.model.lora, "CAUSAL_LM", run.spec.training.seed),
         args=loop.arguments(run),
         data_collator=ChosenCollator(run.encoded, run.pad_id),
-        train_dataset=Dataset.from_list(rows),
         processing_class=run.base.tokenizer,
     )
 
 
-def evaluate(run: Run, model: Any) -> dict[str, Any]:
-    """The evaluations of a fine-tuned model, by name.
+def heldout(run: Run, model: Any) -> HeldOut:
+    """The held-out preferences under a fine-tuned model.
 
     Raises:
         NotFinite: it gives values that are not finite.
     """
     places = results.heldout_places(run)
-    logps = score(run, model, places, Progress(run.events, "evaluate", len(places)))
-    results.check_finite(logps[places])
-    return results.evaluate(run, results.heldout(run, places, np.zeros(0), logps))
+    seen = results.heldout(run, places, np.zeros(0), results.scored(run, model, places))
+    return replace(seen, **responses.seen(run, model))

@@ -4,10 +4,15 @@ A bf16 average silently turns DPO-PoP into plain DPO: at small rates its updates
 resolution. The average holds trainable parameters only, so with LoRA it is a second adapter over the one base
 (averaging A and B separately, which is not the average of B·A). It stands in for the policy's parameters
 during one forward pass.
+
+Where the weights are divided among processes (`sharding`), each has its part of the average, and exchanges it
+with its part of the policy's weights for as long as the target computes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -15,6 +20,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from training.engine import sharding
+from training.engine.launched import first
 from training.engine.layouts import TokenBatch
 from training.engine.logps import Scorer, evaluating, preference_logps
 
@@ -36,11 +43,17 @@ class TargetPolicy:
         self.interval = interval
         self.steps = 0
         self.offload = offload
+        self.divided = sharding.divided(scorer)
+        self.exchanged = False
         self.average = {name: self._kept(_wide(one)) for name, one in self._trainable()}
         self.start = {name: _sample(one).clone() for name, one in self.average.items()}
         self.used = self._used()
 
-    def _trainable(self) -> list[tuple[str, nn.Parameter]]:
+    def _trainable(self) -> list[tuple[str, Tensor]]:
+        """What this process has of each."""
+        return [(name, sharding.local(one)) for name, one in self._parameters()]
+
+    def _parameters(self) -> list[tuple[str, nn.Parameter]]:
         return [(name, one) for name, one in self.scorer.named_parameters() if one.requires_grad]
 
     def _kept(self, weights: Tensor) -> Tensor:
@@ -49,7 +62,7 @@ class TargetPolicy:
 
     def _used(self) -> dict[str, Tensor]:
         """What a forward pass takes in the place of the policy's parameters."""
-        if not self.offload:
+        if not self.offload or self.divided:
             return self.average
         kind = torch.bfloat16 if self.scorer.bf16 else None
         return {name: self.average[name].to(one.device, kind) for name, one in self._trainable()}
@@ -66,11 +79,34 @@ class TargetPolicy:
     @torch.no_grad()
     def logps(self, batch: TokenBatch) -> Tensor:
         """log π of n preferences under θ̂: [n, 2] (chosen, rejected), nats; no gradient, no dropout."""
-        with evaluating(self.scorer):
+        with evaluating(self.scorer), self.at_work():
             return preference_logps(self._averaged, batch)
 
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """While it lasts, divided weights are the target's: fewer exchanges for several batches."""
+        if self.exchanged or not self.divided:
+            yield
+            return
+        self._exchange()
+        try:
+            yield
+        finally:
+            self._exchange()
+
+    @torch.no_grad()
+    def _exchange(self) -> None:
+        self.exchanged = not self.exchanged
+        for name, one in self._trainable():
+            kept = one.clone()
+            one.copy_(self.average[name])
+            self.average[name].copy_(kept)
+
     def _averaged(self, batch: TokenBatch) -> Tensor:
-        scores: Tensor = functional_call(self.scorer, self.used, (batch,))
+        if self.divided:
+            scores: Tensor = self.scorer(batch)
+        else:
+            scores = functional_call(self.scorer, self.used, (batch,))
         return scores
 
     @torch.no_grad()
@@ -81,20 +117,32 @@ class TargetPolicy:
             start = self.start[name]
             ahead += float((_sample(_wide(one)).to(start.device) - start).square().sum())
             behind += float((_sample(self.average[name]) - start).square().sum())
+        ahead, behind = sharding.summed(ahead, behind)
         return (behind / ahead) ** 0.5 if ahead > 0 else None
 
     def save(self, folder: Path) -> None:
-        """Write the average and its counter."""
-        tensors = {name: one.contiguous() for name, one in self.average.items()}
-        save_file(tensors, folder / FILE, metadata={"steps": str(self.steps)})
+        """Write the average and its counter; of several processes the first one does, and the others help."""
+        tensors = {}
+        for name, one in self._parameters():
+            full = self._whole(name, one)
+            if first():
+                tensors[name] = full.contiguous()
+        if first():
+            save_file(tensors, folder / FILE, metadata={"steps": str(self.steps)})
+
+    def _whole(self, name: str, like: nn.Parameter) -> Tensor:
+        average = self.average[name]
+        if not self.divided:
+            return average
+        return sharding.whole(sharding.joined(average.to(like.device), like)).cpu()
 
     def load(self, folder: Path) -> None:
         """Read what `save` wrote."""
         from safetensors import safe_open
 
         stored = load_file(folder / FILE)
-        for name, one in self.average.items():
-            one.copy_(stored[name])
+        for name, one in self._parameters():
+            self.average[name].copy_(sharding.part(stored[name], one))
         with safe_open(folder / FILE, framework="pt") as file:
             self.steps = int(file.metadata()["steps"])
         self.used = self._used()

@@ -6,12 +6,15 @@ None is on by default and none is a dependency: what is asked for and not instal
 from __future__ import annotations
 
 import importlib.util
+import os
 
 from training.engine.errors import SpecError
 from training.engine.spec import RunSpec
 
 # The packages that transformers takes for each; the first is the one to install.
 PACKAGES = {"wandb": ("wandb",), "tensorboard": ("tensorboard", "tensorboardX"), "mlflow": ("mlflow",)}
+# What they would tell their makers unasked: MLflow that it is used, Weights & Biases its own errors.
+PRIVATE = {"MLFLOW_DISABLE_TELEMETRY": "true", "WANDB_ERROR_REPORTING": "false"}
 
 
 def check(spec: RunSpec) -> None:
@@ -27,6 +30,12 @@ def check(spec: RunSpec) -> None:
             code="tracker_missing",
             hint=f"pip install {' '.join(PACKAGES[name][0] for name in missing)}",
         )
+
+
+def keep_private() -> None:
+    """Have trackers tell nobody but those that the environment names, unless it says otherwise."""
+    for name, value in PRIVATE.items():
+        os.environ.setdefault(name, value)
 
 
 def _installed(package: str) -> bool:

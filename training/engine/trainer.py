@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,27 +14,26 @@ from datasets import Dataset
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from training.engine import catalog, checkpoints, processes, trl_seam
-from training.engine.batching import PairCollator, Room, Row, even_parts, even_slice, rows_in
+from training.engine import catalog, processes, sharding, trl_seam
+from training.engine.batching import PairCollator, Row, by_length, even_parts, even_slice, rows_in
 from training.engine.errors import NotFinite
 from training.engine.failed_batch import FOLDER, Failed, keep, values
 from training.engine.layouts import TokenBatch
 from training.engine.logps import Scorer, evaluating, preference_logps
 from training.engine.meter import WIDER, Meter
 from training.engine.methods import PairBatch, State, new_state, per_pair_loss
-from training.engine.metrics import Tally, describe
-from training.engine.row_order import RowOrder, StepLoader
+from training.engine.metrics import describe
 from training.engine.spec import LoraSpec, RunSpec
+from training.engine.stepping import StepTrainer
 from training.engine.target import TargetPolicy
 
 REMEMBERED = "method_state.safetensors"
 
 
-class PairTrainer(trl_seam.SeamTrainer):
+class PairTrainer(StepTrainer, trl_seam.SeamTrainer):
     """Trains a policy with any registered method.
 
-    `scorer` answers log-probabilities of the policy, `target` holds θ̂ where the method wants one, `tally` and
-    `meter` the metrics since the last log, `taken` the rows of the newest step.
+    `scorer` answers log-probabilities of the policy, `target` holds θ̂ where the method wants one.
     """
 
     def __init__(
@@ -45,35 +45,28 @@ class PairTrainer(trl_seam.SeamTrainer):
         meter: Meter | None = None,
         **options: Any,
     ) -> None:
+        training = spec.training
         super().__init__(
+            training=training,
+            rows=rows,
+            shared=training.row_order == "shared",
+            meter=meter,
             args=_config(spec, options.pop("output_dir")),
             data_collator=collator,
-            train_dataset=rows,
             peft_config=_lora(spec.model.lora),
             **options,
         )
         self.method = catalog.method(spec.method.slug)
         self.params: dict[str, Any] = spec.method.params
+        self.max_margin = self.params.get("max_margin")
         # a method that looks at other pairs: its forward passes hold so many of them, not so many tokens
         self.compares = self.method.batch_statistics or bool(self.method.state)
-        processes.same(self.model)
-        training = spec.training
-        self.meter = meter or Meter()
         self.scorer = Scorer(
             self.model,
             bf16=training.precision == "bf16",
             layout=collator.layout,
             seen=self.meter.passed,
         )
-        self.room = Room(training.micro_batch, training.max_tokens)
-        self.order = RowOrder(
-            list(rows),
-            rows_per_step=training.rows_per_step,
-            seed=training.seed,
-            shared=training.row_order == "shared",
-        )
-        self.tally = Tally()
-        self.taken: list[Row] = []
         self.remembered = new_state(self.method.slug, spec.training.seed)
         self.target: TargetPolicy | None = None
         if self.method.target:
@@ -84,40 +77,27 @@ class PairTrainer(trl_seam.SeamTrainer):
                 offload=training.target_offload,
             )
 
-    def get_train_dataloader(self) -> StepLoader:
-        """Rows, an optimizer step at a time."""
-        return StepLoader(self.train_dataset, batch_sampler=self.order, collate_fn=list)
+    def items_in(self, rows: list[Row]) -> int:
+        return len(rows)
 
-    def training_step(
-        self, model: Any, inputs: list[Row], num_items_in_batch: Tensor | int | None = None
-    ) -> Tensor:
-        """Forward and backward of one optimizer step, a part of its rows at a time.
+    def learned_in(self, batch: dict[str, Any]) -> int:
+        return rows_in(batch)
 
-        Returns:
-            The mean loss of the rows, without gradient.
-        """
-        model.train()
-        self.taken = inputs
-        total = torch.zeros((), dtype=torch.float64, device=self.args.device)
-        failed: NotFinite | None = None
-        own = 0  # rows
-        try:
-            for batch in self._passes(inputs):
-                own += rows_in(batch)
-                loss = self.compute_loss(model, batch, num_items_in_batch=len(inputs))
-                self.accelerator.backward(loss)
-                total += loss.detach()
-        except NotFinite as error:
-            if processes.count() == 1:
-                raise
-            failed, total = error, total + torch.nan
-        processes.add_gradients(model.parameters())
-        if not torch.isfinite(processes.summed(total)):
-            raise failed or self.failed("The loss of another process became NaN or infinite", inputs, {})
-        self.meter.done(own)
-        return total
+    def idle(self, rows: list[Row]) -> dict[str, Any]:
+        """The shortest of the step's strong preferences."""
+        of = {row["strong"]: row for row in rows}
+        found: dict[str, Any] = self.data_collator([of[place] for place in self._shortest(of)])
+        return found
 
-    def _passes(self, rows: list[Row]) -> Iterator[dict[str, Any]]:
+    def _shortest(self, places: Iterable[int]) -> list[int]:
+        return by_length(self.data_collator.encoded, places)[:1]
+
+    def nothing(self, batch: dict[str, Any]) -> Tensor:
+        with self.scorer.unseen():
+            found: Tensor = self.scorer(batch["strong"].to(self.args.device))
+        return 0 * found.sum()
+
+    def passes(self, rows: list[Row]) -> Iterator[dict[str, Any]]:
         """This process's rows of a step, as batches that go through the policy."""
         if self.compares:
             for part in even_parts(rows, self.room.preferences * processes.count()):
@@ -167,19 +147,9 @@ class PairTrainer(trl_seam.SeamTrainer):
             return self.remembered
         return self.remembered.copy()
 
-    def check_gradient(self) -> None:
-        """Look at the gradient before the weights follow it.
-
-        Raises:
-            NotFinite: it is not finite; the rows of the step are kept.
-        """
-        found = [one.grad for one in self.model.parameters() if one.grad is not None]
-        if not torch.isfinite(torch.nn.utils.get_total_norm(found)):
-            raise self.failed("The gradient became infinite or NaN", self.taken, {})
-
-    def failed(self, what: str, rows: list[Row], found: dict[str, Tensor]) -> NotFinite:
+    def failed(self, what: str, rows: list[Row], found: dict[str, Tensor] | None = None) -> NotFinite:
         """Keep a batch that gave no numbers; the error to raise, which says where and of what."""
-        failed = Failed(self.state.global_step + 1, what, rows, found)
+        failed = Failed(self.state.global_step + 1, what, rows, found or {})
         told = keep(
             Path(self.args.output_dir).parent / FOLDER,
             failed,
@@ -228,30 +198,36 @@ class PairTrainer(trl_seam.SeamTrainer):
         logps = self._policy_logps if self.target is None else self.target.logps
         margins: dict[int, Tensor] = {}
         room = replace(self.room, preferences=WIDER * self.room.preferences, tokens=WIDER * self.room.tokens)
-        for places in self.data_collator.passes(dict.fromkeys(row["weak"] for row in rows), room):
-            found = logps(self.data_collator.batch(places).to(self.args.device))
-            ratios = found - self.data_collator.reference[places].to(found)
-            margins |= dict(zip(places, self.params["beta"] * (ratios[:, 0] - ratios[:, 1]), strict=True))
+        passes = self.data_collator.passes(dict.fromkeys(row["weak"] for row in rows), room)
+        everything = range(len(self.data_collator.encoded))
+        with nullcontext() if self.target is None else self.target.at_work():
+            for places, mine in sharding.turns(passes, lambda: self._shortest(everything)):
+                with nullcontext() if mine else self.scorer.unseen():
+                    found = logps(self.data_collator.batch(places).to(self.args.device))
+                if mine:
+                    ratios = found - self.data_collator.reference[places].to(found)
+                    gaps = self.params["beta"] * (ratios[:, 0] - ratios[:, 1])
+                    margins |= dict(zip(places, gaps, strict=True))
         return margins
 
     def _policy_logps(self, batch: TokenBatch) -> Tensor:
         with evaluating(self.scorer):
             return preference_logps(self.scorer, batch)
 
-    def before_checkpoint(self, folder: Path) -> None:
-        """Add the target policy and what the method remembers. Weights that are not finite are never saved.
+    def stepped(self) -> None:
+        if self.target is not None:
+            self.target.step()
 
-        Raises:
-            NotFinite: they are not; the checkpoint before stays the last one.
-        """
-        self.meter.pause()
-        if not all(bool(torch.isfinite(one).all()) for one in self.model.parameters()):
-            raise NotFinite("The weights became infinite or NaN.", hint="Lower the learning rate.")
-        if not self.args.should_save:
-            return
+    def figures(self) -> dict[str, float]:
+        ratio = self.target.drift_ratio() if self.target is not None else None
+        return super().figures() | ({} if ratio is None else {"pop/drift_ratio": ratio})
+
+    def before_checkpoint(self, folder: Path) -> None:
+        """Add the target policy and what the method remembers."""
+        super().before_checkpoint(folder)
         if self.target is not None:
             self.target.save(folder)
-        if self.remembered is not None:
+        if self.remembered is not None and self.args.should_save:
             save_file(self.remembered.state_dict(), folder / REMEMBERED)
 
     def take_up(self, folder: Path) -> None:
@@ -260,12 +236,6 @@ class PairTrainer(trl_seam.SeamTrainer):
             self.target.load(folder)
         if self.remembered is not None:
             self.remembered.load_state_dict(load_file(folder / REMEMBERED))
-
-    def after_checkpoint(self, folder: Path) -> None:
-        processes.wait()
-        if self.args.should_save:
-            checkpoints.mark_complete(folder)
-        self.meter.go_on()
 
 
 def _config(spec: RunSpec, output_dir: Path) -> Any:
@@ -291,7 +261,7 @@ def _config(spec: RunSpec, output_dir: Path) -> Any:
         run_name=spec.name or output_dir.parent.name,
         beta=spec.method.params["beta"],
         gradient_checkpointing=None,
-        activation_checkpointing=training.gradient_checkpointing,
+        activation_checkpointing=training.gradient_checkpointing == "on",
         use_cpu=not torch.cuda.is_available(),
     )
 

@@ -17,6 +17,10 @@ _GONE = (
     "The model of {run}, which this run is made from, is neither on this machine nor in storage.",
     "Train that run again, and launch a new run from it.",
 )
+_UNWRITTEN = (
+    "The responses of {run}, which this run is judged against, are neither on this machine nor in storage.",
+    "Launch this run again against another one, or without `against`.",
+)
 
 
 def found(project: Project, spec: dict[str, Any]) -> dict[str, Run]:
@@ -43,6 +47,8 @@ def _check(role: str, run_id: int, run: Run | None) -> None:
         raise _refusal(role, f"“{run}” is a run of the kind {run.get_kind_display()}; this takes {kinds}.")
     if run.state != Run.State.FINISHED or not run.has_model:
         raise _refusal(role, f"“{run}” has no model to go on from: it is {run.state}.")
+    if role == RunLink.Role.AGAINST and artifacts.find(run.pk, artifacts.RESPONSES) is None:
+        raise _refusal(role, f"“{run}” wrote no responses: its evaluation.generation.prompts is 0.")
 
 
 def _refusal(role: str, message: str) -> Invalid:
@@ -66,27 +72,29 @@ def check_unused(run: Run) -> None:
 
 
 def bring(run: Run, folder: Path) -> None:
-    """Put the models that a run is made from below its folder. What an earlier attempt brought stays.
+    """Put the models and responses that a run needs below its folder. What an earlier attempt brought stays.
 
     Raises:
         NotPrepared: a model's files are gone.
         OSError: the disk is full, or storage is away.
     """
-    for source in Run.objects.filter(uses__run=run):
-        target = folder / lineage.folder_name(source.pk)
-        if not target.is_dir():
-            _bring(source, target)
+    for link in RunLink.objects.filter(run=run).select_related("source"):
+        place = lineage.folder_name(link.source.pk, link.role)
+        if not (folder / place).is_dir():
+            _bring(link.source, folder / place, responses=link.role == RunLink.Role.AGAINST)
 
 
-def _bring(source: Run, target: Path) -> None:
-    """Hard links where the files are on the same disk; nothing ever writes to a finished model."""
-    files = artifacts.model_files(source.pk)
+def _bring(source: Run, target: Path, *, responses: bool) -> None:
+    """Hard links where the files are on the same disk; nothing ever writes to what a finished run made."""
+    written = artifacts.find(source.pk, artifacts.RESPONSES)
+    files = ([written] if written else []) if responses else artifacts.model_files(source.pk)
     if not files:
-        raise NotPrepared(_GONE[0].format(run=f"“{source}”"), _GONE[1])
+        words = _UNWRITTEN if responses else _GONE
+        raise NotPrepared(words[0].format(run=f"“{source}”"), words[1])
     part = target.with_suffix(".part")
     shutil.rmtree(part, ignore_errors=True)
     for file in files:
-        place = part / Path(file.name).relative_to("model")
+        place = part / (file.name if responses else Path(file.name).relative_to("model"))
         place.parent.mkdir(parents=True, exist_ok=True)
         if file.local is not None:
             with contextlib.suppress(OSError):  # another disk: copy

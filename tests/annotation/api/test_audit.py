@@ -12,7 +12,7 @@ from annotation.services import audit
 from tests.callers import signed_in
 from tests.cast import NOW, Cast
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = [pytest.mark.either, pytest.mark.django_db]
 
 
 def trail(cast: Cast) -> Project:

@@ -13,7 +13,7 @@ from annotation.services import tokens
 from tests.callers import anonymous, by_token, post, secret_of, signed_in
 from tests.cast import PASSWORD, Cast
 
-pytestmark = pytest.mark.database
+pytestmark = pytest.mark.either
 ME = "/api/v1/me/"
 
 

@@ -12,7 +12,7 @@ from tests.callers import signed_in
 from tests.cast import NOW, Cast, add_preferences
 from tests.pairs import answered_pairs
 
-pytestmark = pytest.mark.database
+pytestmark = pytest.mark.either
 
 
 def url(cast: Cast, name: str) -> str:

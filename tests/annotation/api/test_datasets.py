@@ -18,7 +18,7 @@ from annotation.services import assignments, datasets, labels
 from tests.callers import by_token, post, signed_in
 from tests.cast import Cast, add_preferences
 
-pytestmark = pytest.mark.database
+pytestmark = pytest.mark.either
 
 
 @pytest.fixture(autouse=True)

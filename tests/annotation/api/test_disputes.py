@@ -14,7 +14,7 @@ from tests.annotation.disputes import differ, disputed, settings, vote
 from tests.callers import post, signed_in
 from tests.cast import Cast, join, make_user, reviewer_of
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = [pytest.mark.either, pytest.mark.django_db]
 
 
 def url(cast: Cast, comparison: Comparison | None = None, deed: str = "") -> str:

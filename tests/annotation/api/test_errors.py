@@ -18,7 +18,7 @@ from annotation.errors import Conflict, Invalid
 from tests.callers import by_token, signed_in
 from tests.cast import Cast
 
-pytestmark = pytest.mark.database
+pytestmark = pytest.mark.either
 TOKENS = "/api/v1/tokens/"
 
 

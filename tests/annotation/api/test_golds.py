@@ -16,7 +16,7 @@ from tests.annotation.playing import answer, label_everything
 from tests.callers import by_token, post, signed_in
 from tests.cast import NOW, Cast
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = [pytest.mark.either, pytest.mark.django_db]
 
 
 @pytest.fixture

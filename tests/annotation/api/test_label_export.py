@@ -16,7 +16,7 @@ from tests.annotation.playing import label_everything
 from tests.callers import signed_in
 from tests.cast import Cast, add_preferences
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = [pytest.mark.either, pytest.mark.django_db]
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from tests.annotation.test_history import freeze
 from tests.callers import by_token, signed_in
 from tests.cast import NOW, Cast, add_preferences
 
-pytestmark = pytest.mark.database
+pytestmark = pytest.mark.either
 
 
 def labelled(cast: Cast, size: int = 6) -> Label:

@@ -24,7 +24,7 @@ from tests.annotation.playing import answer
 from tests.callers import signed_in
 from tests.cast import Cast, add_preferences, join, make_project, make_user
 
-pytestmark = pytest.mark.database
+pytestmark = pytest.mark.either
 Maker = Callable[[Cast, int], object]
 
 

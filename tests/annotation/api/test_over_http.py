@@ -20,7 +20,7 @@ from annotation.services import assignments, datasets, labels
 from tests.callers import secret_of
 from tests.cast import Cast, add_preferences, make_cast
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.either, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture

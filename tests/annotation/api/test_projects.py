@@ -8,7 +8,7 @@ from annotation.models import Membership, Project
 from tests.callers import by_token, post, signed_in
 from tests.cast import Cast, add_preferences
 
-pytestmark = pytest.mark.database
+pytestmark = pytest.mark.either
 PROJECTS = "/api/v1/projects/"
 
 

@@ -13,7 +13,7 @@ from tests.annotation.answered import answered
 from tests.callers import signed_in
 from tests.cast import Cast, make_user, reviewer_of
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = [pytest.mark.either, pytest.mark.django_db]
 
 
 def url(cast: Cast, part: str) -> str:

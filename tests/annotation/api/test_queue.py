@@ -13,7 +13,7 @@ from annotation.models import Assignment, Label
 from tests.callers import by_token, post, signed_in
 from tests.cast import Cast, add_preferences
 
-pytestmark = pytest.mark.database
+pytestmark = pytest.mark.either
 
 
 @pytest.fixture

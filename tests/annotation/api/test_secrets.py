@@ -14,7 +14,7 @@ from tests.callers import post, signed_in
 from tests.cast import Cast, add_preferences
 from training.api import urls as training_urls
 
-pytestmark = pytest.mark.database
+pytestmark = pytest.mark.either
 SCORES = (8123.4375, 7011.5625)
 EXTERNAL, SOURCE = "planted-external-id", "planted-source"
 FIRST_ID = 987_650_000

@@ -13,7 +13,7 @@ from annotation.services import tokens
 from tests.callers import by_token, post, signed_in
 from tests.cast import Cast
 
-pytestmark = pytest.mark.database
+pytestmark = pytest.mark.either
 TOKENS = "/api/v1/tokens/"
 
 

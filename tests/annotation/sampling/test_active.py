@@ -9,18 +9,18 @@ from hypothesis import strategies as st
 from annotation.quality.belief import UNSEEN, Belief
 from annotation.sampling import Plan, active, strategy
 from annotation.sampling.active import Candidate, choose, fill, information
-from bench.sampled.play import World, play
+from training.study.people import Labelling, play
 
 BELIEF = st.builds(Belief, st.floats(-4, 4), st.floats(0.1, 2))
 CANDIDATES = st.lists(st.builds(Candidate, BELIEF, st.booleans()), min_size=1, max_size=8)
 
 
-def world(size: int, **options: object) -> World:
+def world(size: int, **options: object) -> Labelling:
     draw = random.Random(5)  # noqa: S311 - test data
-    return World([draw.gauss(0, 1) for _ in range(size)], 0.0, 7, **options)  # type: ignore[arg-type]
+    return Labelling([draw.gauss(0, 1) for _ in range(size)], 0.0, 7, **options)  # type: ignore[arg-type]
 
 
-def played(name: str, of: World) -> World:
+def played(name: str, of: Labelling) -> Labelling:
     for _ in play(name, of):
         continue
     return of
@@ -63,14 +63,13 @@ def test_the_choice_has_the_best_score(anchor: Belief, candidates: list[Candidat
 
 def test_fewer_labels_fill_more_quotas_than_iterative() -> None:
     active_, iterative_ = played("active", world(300)), played("iterative", world(300))
-    assert len(active_.asked) < 0.85 * len(iterative_.asked)
+    assert active_.labels < 0.85 * iterative_.labels
     assert sum(active_.wins) > sum(iterative_.wins)
 
 
 def test_no_pair_twice_and_no_quota_passed() -> None:
     done = played("active", world(60))
-    pairs = {(min(pair), max(pair)) for pair in done.asked}
-    assert len(pairs) == len(done.asked)
+    assert len(done.compared) == done.labels
     assert max(done.wins) == 2
     assert max(done.attempts) <= 6
 
@@ -80,7 +79,7 @@ def test_no_pair_twice_and_no_quota_passed() -> None:
 def test_the_estimate_is_near_the_simulation(k: int, cap: int, reuse: bool) -> None:
     done = played("active", world(300, k=k, attempt_cap=cap, reuse=reuse))
     plan = Plan(size=300, k=k, attempt_cap=cap, reuse=reuse)
-    assert active.estimate(plan) == pytest.approx(len(done.asked), rel=0.12)
+    assert active.estimate(plan) == pytest.approx(done.labels, rel=0.12)
 
 
 def test_it_is_the_strategy_that_learns() -> None:

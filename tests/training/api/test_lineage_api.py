@@ -15,7 +15,7 @@ from tests.cast import Cast, add_preferences
 from training.engine.presets import PRESETS
 from training.models import Run, RunLink
 
-pytestmark = pytest.mark.database
+pytestmark = pytest.mark.either
 RUNS = "/api/v1/runs/"
 MakeRun = Callable[..., Run]
 

@@ -15,7 +15,7 @@ from training.engine.catalog import EVALUATIONS, METHODS
 from training.engine.presets import PRESETS
 from training.engine.spec import RunSpec
 
-pytestmark = pytest.mark.database
+pytestmark = pytest.mark.either
 
 
 def read(cast: Cast, name: str) -> Any:

@@ -15,7 +15,7 @@ from tests.callers import by_token, signed_in
 from tests.cast import Cast
 from training.models import Evaluation, Run, RunEvent
 
-pytestmark = pytest.mark.database
+pytestmark = pytest.mark.either
 MakeRun = Callable[..., Run]
 
 

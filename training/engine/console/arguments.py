@@ -14,7 +14,7 @@ from training.engine.spec import Kind, RewardSpec, TrainingSpec
 
 LISTS = ("evaluations", "report_to")
 # never read as numbers or dates
-TEXTS = ("name", "dataset", "sha256", "base", "revision", "method", "reward_model")
+TEXTS = ("name", "dataset", "sha256", "base", "revision", "method", "reward_model", "judge", "against")
 # What only the loop of preference runs reads: the others draw every row by itself.
 ORDER = ("row_order",)
 
@@ -55,7 +55,13 @@ def _add_fields(group: Any, section: type[TrainingSpec | RewardSpec], without: t
     for name, value in section().model_dump().items():
         if name not in without:
             title = section.model_fields[name].title or name
-            _add(group, name, title, default=f": {value}" if value != [] else "", switch=value is False)
+            _add(
+                group,
+                name,
+                title,
+                default=f": {value}" if value != [] else "",
+                switch=value is False or value == "auto",
+            )
 
 
 def _add_method(parser: argparse.ArgumentParser) -> None:
@@ -87,6 +93,9 @@ def _add_run(group: Any) -> None:
         "--lora", dest="given_lora", metavar="RANK", nargs="?", const="true", help="adapters (rank 16)"
     )
     _add(group, "evaluations", "names with commas between them")
+    _add(group, "generate", "have the trained model answer so many held-out prompts", default=": 0")
+    _add(group, "judge", "a reward model's folder or id, which compares the answers with the reference's")
+    _add(group, "against", "a run's folder or generations.jsonl, instead of the reference's answers")
 
 
 def _add(group: Any, name: str, explained: str, default: str = "", *, switch: bool = False) -> None:

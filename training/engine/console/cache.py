@@ -34,7 +34,7 @@ def prune(days: float | None, *, as_json: bool) -> int:
 
 
 def _table(found: list[Space]) -> str:
-    where = reference_cache.folder()
+    where = reference_cache.folder().parent
     if not found:
         return f"Nothing is kept in {where}."
     lines = [("model", "sequences", "size", "last used"), *map(_line, found)]
@@ -53,7 +53,7 @@ def _removed(gone: list[Space], days: float | None) -> str:
         names = ", ".join(one.folder.name[:SHOWN] for one in gone)
         return f"Removed {_sum(gone)}: {names}"
     if days is None:
-        return f"Nothing is kept in {reference_cache.folder()}."
+        return f"Nothing is kept in {reference_cache.folder().parent}."
     return f"Nothing to remove: all there is was used in the last {days:g} days."
 
 

@@ -10,8 +10,9 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-from training.engine import catalog
+from training.engine import catalog, measures
 from training.engine.events import Event
+from training.engine.measures import Measure
 
 # What a stage is called, and the unit it counts.
 STAGES = {
@@ -20,6 +21,8 @@ STAGES = {
     "reference": ("Scoring the reference", "preference"),
     "train": ("Training", "step"),
     "evaluate": ("Evaluating", "preference"),
+    "generate": ("Writing responses", "response"),
+    "judge": ("Judging responses", "response"),
     "save": ("Saving", ""),
 }
 
@@ -120,18 +123,18 @@ def table(results: dict[str, Any]) -> str:
         if "skipped" in result:
             lines.append((title, "", "–", result["skipped"], ""))
             continue
-        numbers = [key for key, value in result.items() if isinstance(value, float)]
-        lines += [_line(title, key, result) for key in numbers]
+        lines += [_line(title, one) for one in measures.measures(result)]
+        lines += [(title, name, "", text, "") for name, text in measures.remarks(result)]
     widths = [max(len(line[place]) for line in lines) for place in range(3)]
     return "\n".join(
         f"{a:{widths[0]}}  {b:{widths[1]}}  {c:>{widths[2]}}  {d:16}  {e}".rstrip() for a, b, c, d, e in lines
     )
 
 
-def _line(title: str, key: str, result: dict[str, Any]) -> tuple[str, str, str, str, str]:
-    around = result.get(f"{key}_interval", result.get("interval"))
-    shown = f"{around[0]:.3f} to {around[1]:.3f}" if around else ""
-    return title, key, f"{result[key]:.3f}", shown, str(result.get("n", ""))
+def _line(title: str, one: Measure) -> tuple[str, str, str, str, str]:
+    shown = f"{one.low:.3f} to {one.high:.3f}" if one.low is not None else ""
+    value = f"{one.value:.3f}" if isinstance(one.value, float) else str(one.value)
+    return title, one.name, value, shown, "" if one.n is None else str(one.n)
 
 
 def drawn() -> bool:

@@ -35,6 +35,9 @@ PLACES = {
     "lora": "model.lora",
     "tiny": "model.tiny",
     "evaluations": "evaluation.names",
+    "generate": "evaluation.generation.prompts",
+    "judge": "evaluation.judge",
+    "against": "evaluation.against",
 }
 # Those of preference runs alone.
 CHOICES = {"method": "method.slug", "reward_model": "method.reward_model"}
@@ -216,22 +219,23 @@ def called(spec: RunSpec) -> str:
 def anchored(document: Document, folder: Path) -> Document:
     """The document with the paths of data and models made absolute, relative ones from `folder`.
 
-    A base model is a path where it looks like one or a folder of that name is there; else it is an id. A
-    reward model is always a path. The folder of a finished run stands for the model in it.
+    A base model or a judge is a path where it looks like one or a folder of that name is there; else it is an
+    id. A reward model is always a path, and so is who is judged against. The folder of a finished run stands
+    for the model in it.
     """
-    path, base = _at(document, "dataset", "path"), _at(document, "model", "base")
-    judge = _at(document, "method", "reward_model")
+    path, reward_model = _at(document, "dataset", "path"), _at(document, "method", "reward_model")
+    against = _at(document, "evaluation", "against")
     changes: Document = {}
     if isinstance(path, str):
         changes["dataset"] = {"path": str(_from(folder, path))}
-    if (
-        isinstance(base, str)
-        and base != "tiny"
-        and (base[0:1] in ("/", ".", "~") or (folder / base).is_dir())
-    ):
-        changes["model"] = {"base": str(_model(_from(folder, base)))}
-    if isinstance(judge, str | PathLike):
-        changes["method"] = {"reward_model": str(_model(_from(folder, judge)))}
+    for section, name in (("model", "base"), ("evaluation", "judge")):
+        named = _at(document, section, name)
+        if isinstance(named, str) and named != "tiny" and _is_path(folder, named):
+            changes[section] = {name: str(_model(_from(folder, named)))}
+    if isinstance(reward_model, str | PathLike):
+        changes["method"] = {"reward_model": str(_model(_from(folder, reward_model)))}
+    if isinstance(against, str | PathLike):
+        changes.setdefault("evaluation", {})["against"] = str(_from(folder, against))
     return _over(document, changes)
 
 
@@ -263,6 +267,10 @@ def _over(below: Document, above: Document) -> Document:
 def _at(document: Document, section: str, key: str) -> Any:
     inner = document.get(section)
     return inner.get(key) if isinstance(inner, dict) else None
+
+
+def _is_path(folder: Path, named: str) -> bool:
+    return named[0:1] in ("/", ".", "~") or (folder / named).is_dir()
 
 
 def _model(path: Path) -> Path:

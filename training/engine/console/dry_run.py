@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from training.engine import cli, forecast
+from training.engine import cli, forecast, recomputing
 from training.engine.console import display, documents
 from training.engine.console.units import BYTES, OPERATIONS, scaled
 from training.engine.estimate import Batch, Counts, Memory
@@ -36,6 +36,8 @@ def show(spec: RunSpec, folder: Path, *, as_json: bool) -> int:
         lines.append(("Operations", f"about {scaled(ahead.operations, OPERATIONS)}FLOP"))
     if ahead.memory is not None:
         lines += [("Memory", _memory(ahead.memory)), ("Disk", _disk(ahead.memory))]
+    if ahead.gradient_checkpointing is not None:
+        lines.append(("Activations", recomputing.said(ahead.gradient_checkpointing)))
     cli.say("\n".join(f"{name:11} {text}" for name, text in lines))
     for sentence in ahead.unknown:
         cli.say(sentence)

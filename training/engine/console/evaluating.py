@@ -12,6 +12,16 @@ from training.engine.console import display, documents
 from training.engine.errors import SpecError
 from training.engine.run import write_json
 
+# Flags of sampling, and what the spec calls them.
+SAMPLING = {
+    "generate": "prompts",
+    "samples": "samples",
+    "temperature": "temperature",
+    "top_p": "top_p",
+    "max_new_tokens": "max_new_tokens",
+    "seed": "seed",
+}
+
 
 def evaluate(given: argparse.Namespace) -> int:
     """Evaluate what was named and write the JSON; the exit code.
@@ -23,15 +33,18 @@ def evaluate(given: argparse.Namespace) -> int:
 
     subject = reevaluation.find(given.model) or stranger(given)
     shown = display.Display()
+    data = given.dataset or subject.data or Path("dataset")
+    file = given.out or _file(subject, data, given.split)
     result = reevaluation.evaluate(
         subject,
         dataset=given.dataset,
         split=given.split,
         names=given.evaluations.split(",") if given.evaluations else None,
+        asking=asked(given),
         hear=shown.hear,
+        written=file.with_suffix(".generations.jsonl"),
     )
     shown.close()
-    file = given.out or _file(subject, result)
     file.parent.mkdir(parents=True, exist_ok=True)
     write_json(file, result)
     cli.say(
@@ -60,9 +73,19 @@ def stranger(given: argparse.Namespace) -> Any:
     return Subject(given.model, documents.spec(document))
 
 
-def _file(subject: Any, result: dict[str, Any]) -> Path:
+def asked(given: argparse.Namespace) -> dict[str, Any]:
+    """What was typed of responses and judges, as `evaluation` of a spec has it."""
+    typed = {name: getattr(given, name) for name in SAMPLING}
+    generation = {SAMPLING[name]: value for name, value in typed.items() if value is not None}
+    found: dict[str, Any] = {"generation": generation} if generation else {}
+    found |= {name: text for name in ("judge", "against") if (text := getattr(given, name)) is not None}
+    section: dict[str, Any] = documents.anchored({"evaluation": found}, Path.cwd())["evaluation"]
+    return section
+
+
+def _file(subject: Any, dataset: Path, split: str) -> Path:
     """Beside the run's other results, named by what was evaluated on what; else in the present folder."""
     if subject.run_dir is None:
         return Path("evaluation.json")
-    name = f"{Path(subject.model).name}-{Path(result['dataset']).stem}-{result['split']}.json"
+    name = f"{Path(subject.model).name}-{dataset.stem}-{split}.json"
     return Path(subject.run_dir) / "evaluations" / name

@@ -19,6 +19,50 @@ NO_HELDOUT = "The dataset has no held-out preferences that fit the model's lengt
 NO_SCORES = "The held-out preferences have no scores."
 
 
+def _none() -> Floats:
+    return np.zeros(0)
+
+
+@dataclass(frozen=True)
+class Generated:
+    """Responses that the policy wrote, m of them.
+
+    Attributes:
+        prompts: the prompt of each, any numbers, [m].
+        tokens: how many it has, its end included, [m].
+        ended: whether it ended by itself and was not cut, bool [m].
+        logps, reference_logps: log-probabilities under policy and reference, nats, [m]; NaN where unknown.
+        own_samples: whether they were drawn from the policy as it is, at temperature 1 with top-p 1.
+    """
+
+    prompts: Ints
+    tokens: Floats
+    ended: npt.NDArray[np.bool_]
+    logps: Floats
+    reference_logps: Floats
+    own_samples: bool = True
+
+
+@dataclass(frozen=True)
+class Duels:
+    """Responses of two models to the same prompts under a judge, m pairs.
+
+    Attributes:
+        prompts: the prompt of each pair, any numbers, [m]: pairs of a prompt are no independent ones.
+        ours, theirs: rewards, [m]; NaN where the judge gave none.
+        our_lengths, their_lengths: of the responses, characters, [m].
+        judge, against: who judged, and whose responses they are.
+    """
+
+    prompts: Ints
+    ours: Floats
+    theirs: Floats
+    our_lengths: Floats
+    their_lengths: Floats
+    judge: str = ""
+    against: str = ""
+
+
 @dataclass(frozen=True)
 class HeldOut:
     """The held-out split under the trained model, n preferences.
@@ -28,16 +72,27 @@ class HeldOut:
         score_margin: score margins, NaN where a score is missing, [n].
         rows: held-out comparisons as (stronger, weaker) positions, [r, 2].
         seed: of the bootstrap.
-        chosen_logps: log-probabilities of the chosen responses, nats, [n]; empty where they are not known.
-        chosen_lengths: tokens of those responses, [n].
+        chosen_logps, rejected_logps: log-probabilities of the responses, nats, [n]; empty: not known.
+        chosen_lengths, rejected_lengths: tokens of those responses, [n].
+        reference_logps: log-probabilities of both under the reference, nats, [n, 2]; empty: not known.
+        confidence: consensus confidence of each of `rows`, [r]; empty: all 1.
+        generated, duels: what the model wrote itself, and against whom it was judged, where it was.
+        unjudged: why it was not, where that was asked for.
     """
 
     margin: Floats
     score_margin: Floats
     rows: Ints
     seed: int
-    chosen_logps: Floats = field(default_factory=lambda: np.zeros(0))
-    chosen_lengths: Floats = field(default_factory=lambda: np.zeros(0))
+    chosen_logps: Floats = field(default_factory=_none)
+    chosen_lengths: Floats = field(default_factory=_none)
+    rejected_logps: Floats = field(default_factory=_none)
+    rejected_lengths: Floats = field(default_factory=_none)
+    reference_logps: Floats = field(default_factory=_none)
+    confidence: Floats = field(default_factory=_none)
+    generated: Generated | None = None
+    duels: Duels | None = None
+    unjudged: str = ""
 
     def scored(self) -> tuple[Floats, Floats]:
         """Margins and score margins where scores are known.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from torch import Tensor
-from torch.nn import functional
 
 from training.engine.methods.batch import PairBatch
+from training.engine.methods.logistic import logistic
 
 
 def loss(batch: PairBatch, *, beta: float) -> Tensor:
@@ -23,4 +23,4 @@ def loss(batch: PairBatch, *, beta: float) -> Tensor:
     Source: Jung et al. 2024, arXiv 2404.04656; as TRL's `bco_pair`, which has no reward shift.
     """
     chosen, rejected = (beta * ratio for ratio in batch.log_ratios())
-    return -functional.logsigmoid(chosen) - functional.logsigmoid(-rejected)
+    return logistic(chosen) + logistic(-rejected)

@@ -1,0 +1,96 @@
+"""A whole study of a small world, as a person runs it: labels, runs of the engine, generations, a report."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from training.study import farm, pool, studies
+from training.study.settings import Labels
+from training.study.variants import VARIANTS
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "training.study", *words, "--quick", "--no-progress", "--out", str(folder)],
+        cwd=ROOT,
+        env={**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.slow
+def test_a_study_is_made_once_and_reported(tmp_path: Path) -> None:
+    words = ("sanity", "--seeds", "1", "--first-seed", "5", "--processes", "1")
+    first = run(tmp_path, *words)
+    assert first.returncode == 0, first.stderr
+    made = {
+        file: file.stat().st_mtime_ns
+        for file in tmp_path.rglob("*")
+        if file.suffix in {".safetensors", ".json"}
+    }
+    cells = [file for file in made if file.parent.parent.name == "cells"]
+    assert len(cells) == 3
+    again = run(tmp_path, *words)
+    assert again.returncode == 0, again.stderr
+    kept = {file: file.stat().st_mtime_ns for file in made if "reports" not in file.parts}
+    assert kept == {file: at for file, at in made.items() if "reports" not in file.parts}
+
+    found = json.loads((tmp_path / "reports" / "sanity-quick" / "results.json").read_text())
+    lines = found["settings"]["k 2"]["lines"]
+    assert lines.keys() == {"dpo", "dpo_pop", "reversed"}
+    assert lines["dpo"]["win_vs_dpo"]["values"] == [0.5]
+    assert lines["dpo_pop"]["steps"]["mean"] > lines["dpo"]["steps"]["mean"]
+    assert 0 < lines["dpo_pop"]["kl"]["mean"] < 50
+    assert found["commit"]
+    report = (tmp_path / "reports" / "sanity-quick" / "report.md").read_text()
+    assert report in again.stdout
+    assert "| DPO-PoP, random |" in report
+
+
+def test_every_line_of_every_study_is_there_with_what_it_is_held_against() -> None:
+    for study in studies.STUDIES.values():
+        assert len({one.title for one in study.settings}) == len(study.settings)
+        for setting in study.settings:
+            for line in setting.lines:
+                source = VARIANTS[line].method.margin_of
+                assert not source or source in setting.lines
+    tables = studies.STUDIES["tables"].settings[0].lines
+    assert set(VARIANTS) == set(tables)
+
+
+def test_a_cell_that_fails_is_named(tmp_path: Path) -> None:
+    cells = studies.quick(studies.STUDIES["sanity"]).settings[0].cells([1])
+    (tmp_path / "bases").write_text("in the way")
+    with pytest.raises(farm.CellFailed, match="base"):
+        farm.compute(tmp_path, cells, 1, progress=False)
+
+
+@pytest.mark.parametrize("twist", ["reversed", "shuffled_partners", "shuffled_strengths"])
+def test_a_twist_leaves_what_it_does_not_twist(twist: str) -> None:
+    train = pool.samples(3, studies.quick(studies.STUDIES["sanity"]).settings[0].data)[0]
+    asked = pool.labelled(3, train, Labels())
+    labels = Labels(twist=twist)  # type: ignore[arg-type]
+    rows = pool.twisted(asked.answers, len(train), labels, 3)
+    assert all(one.stronger != one.weaker for one in rows)
+    before, after = ([(one.stronger, one.weaker) for one in some] for some in (asked.answers, rows))
+    truth = asked.truth
+    right = sum(truth[one] > truth[other] for one, other in after) / len(after)
+    if twist == "reversed":
+        assert after == [(other, one) for one, other in before]
+    elif twist == "shuffled_partners":
+        assert len(before) - len(after) < 0.02 * len(before)
+        assert {one for one, _ in after} <= {one for one, _ in before}
+        assert 0.6 < right < 0.95  # winners are strong, whoever they are set against
+    else:
+        assert len(after) == len(before)
+        assert right == pytest.approx(0.5, abs=0.08)

@@ -1,0 +1,141 @@
+"""Runs that are judged: by a run's reward model, against a run's responses; both are links like any other."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+
+from tests.cast import Cast
+from tests.training.conftest import Launch
+from training import artifacts, lineage, specs
+from training.errors import Invalid, NotPrepared
+from training.models import Run
+from training.selectors import lineage as family
+from training.services import sources
+
+pytestmark = [pytest.mark.database, pytest.mark.django_db]
+
+WRITING = {"generation": {"prompts": 8}}
+
+
+@pytest.fixture
+def others(launch: Launch, settings: Any, tmp_path: Path) -> tuple[Run, Run]:
+    """A finished reward model, and a finished policy that wrote responses."""
+    settings.RUNS_DIR = tmp_path / "runs"
+    settings.STORAGES = settings.STORAGES | {
+        "default": {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {"location": str(tmp_path / "files")},
+        }
+    }
+    made = [launch(spec={"kind": kind}) for kind in ("reward_model", "preference")]
+    Run.objects.update(state=Run.State.FINISHED, has_model=True)
+    default_storage.save(artifacts.stored_name(made[0].pk, "model/config.json"), ContentFile(b"{}"))
+    default_storage.save(artifacts.stored_name(made[1].pk, artifacts.RESPONSES), ContentFile(b"{}\n"))
+    return made[0], made[1]
+
+
+def judged(judge: Run, against: Run | None = None) -> dict[str, Any]:
+    named = {} if against is None else {"against": f"run:{against.pk}"}
+    return {"evaluation": WRITING | {"judge": f"run:{judge.pk}"} | named}
+
+
+def test_judge_and_others_are_linked_and_brought(
+    launch: Launch, others: tuple[Run, Run], cast: Cast, tmp_path: Path
+) -> None:
+    judge, against = others
+    made = launch(spec=judged(judge, against))
+    assert [(one.role, one.source) for one in family.sources(cast.owner, made)] == [
+        ("against", against),
+        ("judge", judge),
+    ]
+    spec = lineage.with_folders(made.spec)["evaluation"]
+    sources.bring(made, tmp_path)
+    assert (tmp_path / spec["judge"] / "config.json").read_text() == "{}"
+    assert [one.name for one in (tmp_path / spec["against"]).iterdir()] == ["generations.jsonl"]
+
+
+def test_responses_of_the_base_itself_have_a_folder_of_their_own(
+    launch: Launch, others: tuple[Run, Run], tmp_path: Path
+) -> None:
+    judge, policy = others
+    default_storage.save(artifacts.stored_name(policy.pk, "model/config.json"), ContentFile(b"{}"))
+    made = launch(spec=judged(judge, policy), base_run=policy.pk)
+    sources.bring(made, tmp_path)
+    found = lineage.with_folders(made.spec)
+    assert (tmp_path / found["model"]["base"] / "config.json").exists()
+    assert (tmp_path / found["evaluation"]["against"] / "generations.jsonl").exists()
+
+
+def test_a_run_that_wrote_nothing_is_nobody_to_be_judged_against(
+    launch: Launch, others: tuple[Run, Run]
+) -> None:
+    judge, policy = others
+    default_storage.delete(artifacts.stored_name(policy.pk, artifacts.RESPONSES))
+    with pytest.raises(Invalid) as refusal:
+        launch(spec=judged(judge, policy))
+    assert "wrote no responses" in refusal.value.fields["evaluation.against"][0]
+    with pytest.raises(Invalid) as refusal:
+        launch(spec=judged(policy))
+    assert "this takes Reward model" in refusal.value.fields["evaluation.judge"][0]
+
+
+def test_responses_that_are_gone_are_told_on_the_worker(
+    launch: Launch, others: tuple[Run, Run], tmp_path: Path
+) -> None:
+    judge, policy = others
+    made = launch(spec=judged(judge, policy))
+    default_storage.delete(artifacts.stored_name(policy.pk, artifacts.RESPONSES))
+    with pytest.raises(NotPrepared, match="The responses of "):
+        sources.bring(made, tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("field", "named"),
+    [
+        ("judge", "/etc"),
+        ("judge", "../up"),
+        ("judge", "a\0b"),
+        ("against", "/etc/passwd"),
+        ("against", "org/model"),
+    ],
+)
+def test_other_places_are_refused(
+    launch: Launch, others: tuple[Run, Run], field: str, named: str, settings: Any
+) -> None:
+    settings.MODEL_DIRS = []
+    spec = judged(others[0])
+    spec["evaluation"][field] = named
+    with pytest.raises(Invalid) as refusal:
+        launch(spec=spec)
+    assert list(refusal.value.fields) == [f"evaluation.{field}"]
+
+
+def test_a_judge_is_looked_at_again_on_the_worker(
+    launch: Launch, others: tuple[Run, Run], settings: Any, tmp_path: Path
+) -> None:
+    folder = tmp_path / "models" / "judge"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    settings.MODEL_DIRS = [tmp_path / "models"]
+    made = launch(spec={"evaluation": WRITING | {"judge": str(folder)}})
+    (folder / "config.json").unlink()
+    with pytest.raises(NotPrepared, match=r"no config\.json"):
+        specs.recheck_models(made.spec)
+
+
+def test_what_a_run_wrote_is_published_and_removed_with_it(launch: Launch, others: tuple[Run, Run]) -> None:
+    made = launch()
+    top = artifacts.folder(made.pk)
+    top.mkdir(parents=True)
+    (top / artifacts.RESPONSES).write_text(json.dumps({"response": "Yes"}))
+    artifacts.publish(made.pk)
+    stored = artifacts.stored_name(made.pk, artifacts.RESPONSES)
+    assert default_storage.exists(stored)
+    artifacts.remove(made.pk)
+    assert not default_storage.exists(stored)

@@ -1,0 +1,138 @@
+"""`pop-train rewardbench`, `alpaca-eval`, `alpaca-outputs`: tables for people, JSON for programs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from training.engine import cli
+from training.engine.benchmarks import outputs, pairs
+from training.engine.console import display, documents
+from training.engine.errors import DatasetError, SpecError
+from training.engine.evaluations import alpaca_eval as alpaca
+from training.engine.run import write_json
+
+# Win rates and their standard errors.
+RATES = {
+    "length_controlled_win_rate": "length_controlled_standard_error",
+    "win_rate": "standard_error",
+    "discrete_win_rate": "",
+}
+
+
+def rewardbench(given: argparse.Namespace) -> int:
+    """Score the benchmark's prompts, write the JSON and every prompt's scores beside it; the exit code.
+
+    Raises:
+        EngineError: the model, its reference or the data is at fault.
+    """
+    from training.engine import reevaluation
+    from training.engine.benchmarks import scoring
+
+    subject = reevaluation.find(given.model) or _stranger(given)
+    read = pairs.read(given.data)
+    shown = display.Display()
+    result, scores = scoring.evaluate(
+        subject, read, compat=given.compat, max_length=given.max_length, hear=shown.hear
+    )
+    shown.close()
+    file = given.out or _file(subject)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_json(file, {"data": given.data} | result)
+    each = file.with_suffix(".scores.jsonl")
+    rows = zip(read.ids, read.subsets, scores.tolist(), strict=True)
+    each.write_text("".join(_line(*row) for row in rows), encoding="utf-8")
+    cli.say(json.dumps(result, indent=2, ensure_ascii=False) if given.json else table(result["rewardbench"]))
+    display.say(f"Written to {file}, each prompt's scores to {each}")
+    return cli.FINISHED
+
+
+def alpaca_eval(given: argparse.Namespace) -> int:
+    """Win rates from a judge's annotations; the exit code.
+
+    Raises:
+        DatasetError: a file is at fault.
+    """
+    annotations = outputs.read(given.annotations, alpaca.PARTS)
+    places = None
+    if given.instructions is not None:
+        places = outputs.places(annotations, outputs.read(given.instructions, ("instruction",)))
+    result = alpaca.summary(
+        annotations,
+        difficulty=None if given.difficulty is None else outputs.difficulty(given.difficulty),
+        places=places,
+        generator=given.generator,
+    )
+    if given.out is not None:
+        given.out.parent.mkdir(parents=True, exist_ok=True)
+        write_json(given.out, result)
+    cli.say(json.dumps(result, indent=2, ensure_ascii=False) if given.json else alpaca_table(result))
+    return cli.FINISHED
+
+
+def alpaca_outputs(given: argparse.Namespace) -> int:
+    """What a model wrote, as AlpacaEval takes it; the exit code.
+
+    Raises:
+        DatasetError: a file is at fault, or an instruction has no response.
+    """
+    try:
+        lines = given.generations.read_text(encoding="utf-8").split("\n")
+        responses = [json.loads(line) for line in lines if line.strip()]
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{given.generations} cannot be read: {error}") from error
+    found = outputs.written(responses, outputs.read(given.instructions, ("instruction",)), given.generator)
+    given.out.parent.mkdir(parents=True, exist_ok=True)
+    given.out.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    cli.say(f"{len(found)} outputs are in {given.out}")
+    return cli.FINISHED
+
+
+def alpaca_table(found: dict[str, Any]) -> str:
+    """The win rates with their standard errors, remarks below."""
+    lines = [f"{found['generator']} against {found['baseline']}, {found['n']} prompts, in percent"]
+    for name, error in RATES.items():
+        if name in found:
+            beside = f" ± {found[error]:.2f}" if found.get(error) is not None else ""
+            lines.append(f"{name:28}{found[name]:6.2f}{beside}")
+    return "\n".join([*lines, *found["remarks"]])
+
+
+def table(found: dict[str, Any]) -> str:
+    """The benchmark's numbers in aligned columns, remarks below."""
+    overall = [(name, found[name], "") for name in ("leaderboard", "micro")]
+    sections = [(name, share, "") for name, share in found["sections"].items()]
+    subsets = [(f"  {row['subset']}", row["accuracy"], str(row["n"])) for row in found["subsets"]]
+    lines = [*overall, *sections, *subsets]
+    width = max(len(name) for name, _, _ in lines)
+    shown = [
+        f"{name:{width}}  {'–' if share is None else f'{share:.4f}':>6}  {n:>5}".rstrip()
+        for name, share, n in lines
+    ]
+    return "\n".join([*shown, *found["remarks"]])
+
+
+def _stranger(given: argparse.Namespace) -> Any:
+    from training.engine.reevaluation import Subject
+
+    if given.reference is None:
+        raise SpecError(
+            f"{given.model} is not the folder of a run or of one of its models.",
+            hint="For any other model name --reference (what it was trained from).",
+        )
+    document = documents.given({"method": "dpo", "base": given.reference, "dataset": "dataset"}, "dpo")
+    return Subject(given.model, documents.spec(documents.anchored(document, Path.cwd())))
+
+
+def _file(subject: Any) -> Path:
+    name = f"rewardbench-{Path(subject.model).name}.json"
+    return Path(name) if subject.run_dir is None else Path(subject.run_dir) / "evaluations" / name
+
+
+def _line(name: str, subset: str, scores: list[float]) -> str:
+    chosen, rejected = (one if math.isfinite(one) else None for one in scores)  # JSON has no NaN
+    record = {"id": name, "subset": subset, "score_chosen": chosen, "score_rejected": rejected}
+    return json.dumps(record, ensure_ascii=False) + "\n"

@@ -1,0 +1,84 @@
+"""How far a policy went from its reference: on the responses of the data, and on its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from training.engine.evaluations.clusters import Clusters, clustered, mean_of
+from training.engine.evaluations.heldout import NO_HELDOUT, Floats, Generated, HeldOut, interval
+
+NO_REFERENCE = "The log-probabilities of both responses under policy and reference are not known."
+NOT_ITS_OWN = (
+    "No KL: the responses were drawn with a temperature or top-p other than 1, so that they are not samples "
+    "of the policy itself."
+)
+ESTIMATOR = "k1: the mean of log π(y) − log π_ref(y) over responses y that the policy wrote"
+
+
+def evaluate(heldout: HeldOut) -> dict[str, Any]:
+    """Chosen and rejected responses apart, nats a response, and KL(π ‖ π_ref) on the policy's own.
+
+    Returns:
+        For "chosen" and "rejected": {"…_logp", "…_reference_logp", "…_log_ratio", "…_tokens"}; "both_fall",
+        the share of preferences in which both responses became less likely; where the policy wrote responses
+        `of_generated`. Means, with 95% bootstrap intervals over preferences as "…_interval".
+    """
+    if not len(heldout.margin):
+        return {"skipped": NO_HELDOUT}
+    if not len(heldout.rejected_logps) or not len(heldout.reference_logps):
+        return {"skipped": NO_REFERENCE}
+    policy = np.stack((heldout.chosen_logps, heldout.rejected_logps), axis=1)
+    ratios = policy - heldout.reference_logps
+    columns: dict[str, Floats] = {}
+    for place, side in enumerate(("chosen", "rejected")):
+        columns |= {
+            f"{side}_log_ratio": ratios[:, place],
+            f"{side}_logp": getattr(heldout, f"{side}_logps"),
+            f"{side}_reference_logp": heldout.reference_logps[:, place],
+            f"{side}_tokens": getattr(heldout, f"{side}_lengths"),
+        }
+    columns["both_fall"] = np.asarray((ratios < 0).all(axis=1), np.float64)
+    found: dict[str, Any] = {"n": len(ratios)}
+    for name, values in columns.items():
+        found |= _mean(name, values, heldout.seed)
+    return found | ({"generated": of_generated(heldout.generated, heldout.seed)} if heldout.generated else {})
+
+
+def _mean(name: str, values: Floats, seed: int) -> dict[str, Any]:
+    around = interval(lambda drawn: float(values[drawn].mean()), len(values), seed)
+    return {name: float(values.mean()), f"{name}_interval": around}
+
+
+def of_generated(own: Generated, seed: int) -> dict[str, Any]:
+    """KL(π ‖ π_ref) a response and a token, nats, and lengths; intervals resample prompts with all responses.
+
+    The estimator is k1 (Schulman 2020): unbiased where the responses are samples of π itself, at temperature
+    1 with top-p 1. It may be negative by chance. Of a response that was cut at its longest it is the KL of
+    what came before.
+
+    Returns:
+        {"n", "tokens", "ended" (share that ended by itself), and "estimator", "kl_response", "kl_token", or
+        "note"}, with "…_interval".
+    """
+    finite = np.isfinite(own.logps) & np.isfinite(own.reference_logps)
+    clusters = Clusters(own.prompts)
+    found: dict[str, Any] = {"n": len(own.prompts)}
+    for name, values in (("tokens", own.tokens), ("ended", own.ended.astype(np.float64))):
+        found |= clustered(name, clusters, seed, mean_of(values))
+    if not own.own_samples:
+        return found | {"note": NOT_ITS_OWN}
+    if not finite.all():
+        return found | {"note": f"No KL: {int((~finite).sum())} responses have no log-probabilities."}
+    ratios = own.logps - own.reference_logps
+
+    def a_token(weights: Floats) -> float:
+        return float((weights * ratios).sum() / (weights * own.tokens).sum())
+
+    return (
+        found
+        | {"estimator": ESTIMATOR}
+        | clustered("kl_response", clusters, seed, mean_of(ratios))
+        | clustered("kl_token", clusters, seed, a_token)
+    )

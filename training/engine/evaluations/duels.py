@@ -1,0 +1,113 @@
+"""Responses of two models to the same prompts, one against the other under a judge. No torch here.
+
+A response is a mapping as a line of generations.jsonl: `prompt_id`, `prompt` (messages), `sample`, `response`
+(text). Its number says which response of the other it meets, so that no response counts twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from training.engine.evaluations.heldout import NO_HELDOUT, Duels, Floats, HeldOut
+from training.engine.records import Messages
+
+Response = Mapping[str, Any]
+Pair = tuple[Response, Response]
+# Takes (prompt, response text) of each conversation and gives a reward for each; NaN: none.
+Judge = Callable[[Sequence[tuple[Messages, str]]], Sequence[float]]
+
+NOT_JUDGED = "Nothing was judged: a win rate needs evaluation.generation.prompts and evaluation.judge."
+NO_REWARD = (
+    "The judge gave no finite reward to a response of {count} of {total} pairs, which are left out. Too long "
+    "for it, or a judge that overflows in its precision: the texts are in generations.jsonl."
+)
+NO_REWARDS = "The judge gave no finite reward at all: look at its weights and precision, or name another one."
+
+
+def prompt_id(prompt: Messages) -> str:
+    """SHA-256 of a prompt's messages."""
+    text = json.dumps([[one["role"], one["content"]] for one in prompt], ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def matched(ours: Iterable[Response], theirs: Iterable[Response]) -> list[Pair]:
+    """Each of our responses with theirs of the same prompt and number, where there is one."""
+    known = {(one["prompt_id"], one["sample"]): one for one in theirs}
+    keys = ((one, (one["prompt_id"], one["sample"])) for one in ours)
+    return [(one, known[key]) for one, key in keys if key in known]
+
+
+def fought(pairs: Sequence[Pair], judge: Judge, *, named: str = "", against: str = "") -> Duels:
+    """The rewards of both sides of each pair. Equal texts get equal rewards, and are judged once."""
+    texts = {
+        (one["prompt_id"], one["response"]): (one["prompt"], one["response"])
+        for pair in pairs
+        for one in pair
+    }
+    given = [float(one) for one in judge(list(texts.values()))]
+    rewards = dict(zip(texts, given, strict=True))
+    sides = [
+        [rewards[one["prompt_id"], one["response"]] for one in side] for side in zip(*pairs, strict=True)
+    ] or [[], []]
+    places = {name: place for place, name in enumerate(dict.fromkeys(one["prompt_id"] for one, _ in pairs))}
+    return Duels(
+        prompts=np.asarray([places[one["prompt_id"]] for one, _ in pairs], np.int64),
+        ours=np.asarray(sides[0], np.float64),
+        theirs=np.asarray(sides[1], np.float64),
+        our_lengths=np.asarray([len(one["response"]) for one, _ in pairs], np.float64),
+        their_lengths=np.asarray([len(one["response"]) for _, one in pairs], np.float64),
+        judge=named,
+        against=against,
+    )
+
+
+def swapped(duels: Duels) -> Duels:
+    """The same from the other side."""
+    return replace(
+        duels,
+        ours=duels.theirs,
+        theirs=duels.ours,
+        our_lengths=duels.their_lengths,
+        their_lengths=duels.our_lengths,
+    )
+
+
+def finite(duels: Duels) -> tuple[Duels, str]:
+    """The pairs with two finite rewards, and what to say of the others."""
+    known = np.isfinite(duels.ours) & np.isfinite(duels.theirs)
+    lost = int((~known).sum())
+    if not lost:
+        return duels, ""
+    arrays = ("prompts", "ours", "theirs", "our_lengths", "their_lengths")
+    kept = replace(duels, **{name: getattr(duels, name)[known] for name in arrays})
+    return kept, NO_REWARD.format(count=lost, total=len(known)) if known.any() else NO_REWARDS
+
+
+def reported(heldout: HeldOut, of: Callable[[Duels, int], dict[str, Any]]) -> dict[str, Any]:
+    """{"n" (pairs), "prompts", what `of` says of them, "judge", "against", "note"}, or why there is none.
+
+    Args:
+        of: takes pairs with finite rewards, and the seed of the bootstrap.
+    """
+    if heldout.duels is None:
+        empty = not len(heldout.margin) and not len(heldout.chosen_logps)
+        return {"skipped": heldout.unjudged or (NO_HELDOUT if empty else NOT_JUDGED)}
+    duels, note = finite(heldout.duels)
+    if not len(duels.ours):
+        return {"skipped": note or NOT_JUDGED}
+    found: dict[str, Any] = {"n": len(duels.ours), "prompts": len(np.unique(duels.prompts))}
+    found |= of(duels, heldout.seed)
+    about = {"judge": duels.judge, "against": duels.against, "note": note}
+    return found | {name: text for name, text in about.items() if text}
+
+
+def wins(duels: Duels) -> Floats:
+    """1 where our response has the larger reward, ½ where they are equal, else 0: [m]."""
+    found: Floats = (np.sign(duels.ours - duels.theirs) + 1) / 2
+    return found

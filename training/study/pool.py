@@ -1,0 +1,135 @@
+"""A world's preferences and its simulated labels as a frozen PoP dataset, in the product's own form."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from annotation import sampling
+from annotation.exports import canonical
+from training.study import people
+from training.study.people import Answer, Labelling
+from training.study.settings import Data, Labels
+from training.study.world import Prompt, Sample, World, preferences
+
+LABELS = "labels.json"
+HELDOUT_K = 1  # held-out comparisons a held-out preference
+MOST_LABELS = 1 << 40
+
+
+def samples(seed: int, data: Data) -> tuple[list[Sample], list[Sample]]:
+    """The training and the held-out preferences of a seed's world. The latter are of any quality."""
+    world = World(seed)
+    train = preferences(world, data.pairs, data.noise, 10, data.quality)
+    return train, preferences(world, data.heldout, data.noise, 11)
+
+
+def prompts(seed: int, count: int) -> list[Prompt]:
+    """Different prompts to write to, in an order of their own."""
+    world, draws = World(seed), np.random.default_rng([seed, 12])
+    found: dict[Prompt, None] = {}
+    while len(found) < count:
+        found.setdefault(world.prompt(draws))
+    return list(found)
+
+
+def labelled(seed: int, train: Sequence[Sample], labels: Labels) -> Labelling:
+    """Ask simulated people, as the settings say."""
+    asked = Labelling(
+        [one.margin for one in train],
+        error=labels.error,
+        seed=seed,
+        k=labels.k,
+        reuse=labels.reuse,
+        gap=labels.gap,
+        overlap=labels.overlap,
+    )
+    stop = MOST_LABELS if labels.budget is None else round(labels.budget * len(train))
+    for _ in people.play(labels.strategy, asked):
+        if asked.labels >= stop:
+            break
+    return asked
+
+
+def twisted(rows: Sequence[Answer], size: int, labels: Labels, seed: int) -> list[Answer]:
+    """The rows of a control; a shuffle never pairs a preference with itself."""
+    draws = np.random.default_rng([seed, 13])
+    if labels.twist == "reversed":
+        return [replace(one, stronger=one.weaker, weaker=one.stronger) for one in rows]
+    if labels.twist == "shuffled_strengths":
+        other = draws.permutation(size).tolist()
+        return [replace(one, stronger=other[one.stronger], weaker=other[one.weaker]) for one in rows]
+    if labels.twist == "shuffled_partners":
+        order = draws.permutation(len(rows)).tolist()
+        pairs = [(one, rows[place].weaker) for one, place in zip(rows, order, strict=True)]
+        return [replace(one, weaker=weaker) for one, weaker in pairs if weaker != one.stronger]
+    return list(rows)
+
+
+def freeze(folder: Path, seed: int, data: Data, labels: Labels) -> dict[str, Any]:
+    """Write the dataset, and last `LABELS` beside it.
+
+    Returns:
+        {"labels": given, "rows": made of them, "rows_right": the share whose stronger side truly is}.
+    """
+    train, heldout = samples(seed, data)
+    asked = labelled(seed, train, labels)
+    anchored = sampling.strategy(labels.strategy).anchored
+    rows = people.rows(asked, each=labels.k if anchored else None)
+    rows = twisted(rows, len(train), labels, seed)
+    right = [asked.truth[one.stronger] > asked.truth[one.weaker] for one in rows]
+    told = {"labels": asked.labels, "rows": len(rows), "rows_right": float(np.mean(right))}
+    items = [*_preferences(train, "train"), *_preferences(heldout, "heldout")]
+    pairs = [*_rows(rows, "train"), *_rows(_asked_of(heldout, seed), "heldout")]
+    canonical.write(
+        folder,
+        preferences=sorted(items, key=lambda one: one["id"]),
+        rows=sorted(pairs, key=lambda one: (one["strong_id"], one["weak_id"])),
+        about={"study": {"seed": seed, "data": asdict(data), "labels": asdict(labels)}},
+    )
+    (folder / LABELS).write_text(json.dumps(told), encoding="utf-8")
+    return told
+
+
+def _asked_of(heldout: Sequence[Sample], seed: int) -> list[Answer]:
+    """What people who never err say of held-out preferences, in random pairs."""
+    asked = labelled(seed, heldout, Labels(k=HELDOUT_K))
+    return list(islice(asked.answers, HELDOUT_K * len(heldout)))
+
+
+def _preferences(found: Sequence[Sample], split: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": _id(split, number),
+            "split": split,
+            "prompt": [{"role": "user", "content": one.prompt.text}],
+            "chosen": [{"role": "assistant", "content": one.chosen}],
+            "rejected": [{"role": "assistant", "content": one.rejected}],
+            "score_chosen": one.graded[0],
+            "score_rejected": one.graded[1],
+        }
+        for number, one in enumerate(found)
+    ]
+
+
+def _rows(rows: Sequence[Answer], split: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "strong_id": _id(split, one.stronger),
+            "weak_id": _id(split, one.weaker),
+            "split": split,
+            "confidence": one.confidence,
+            "provenance": "label",
+        }
+        for one in rows
+    ]
+
+
+def _id(split: str, number: int) -> str:
+    return f"{split}-{number:07}"

@@ -1,0 +1,114 @@
+"""A study from its settings to its report: results.json and report.md."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from training.engine import runrecord
+from training.study import farm, figures, tables
+from training.study.figures import Figure
+from training.study.studies import Setting, Study
+from training.study.variants import VARIANTS
+
+OPPONENTS = ("dpo", "dpo_long")
+METRICS = (
+    *("labels", "steps", "accuracy", "pearson", "spearman", "pop_accuracy"),
+    *("win_vs_dpo", "advantage_vs_dpo", "win_vs_dpo_long", "reward", "kl", "length", "ended"),
+)
+COMPARED = ("accuracy", "spearman", "win_vs_dpo", "win_vs_dpo_long", "kl")
+PAIRS = (
+    ("dpo_pop", "dpo"),
+    ("dpo_pop", "dpo_long"),
+    ("dpo_pop", "dpo_pop_resampled"),
+    ("dpo_pop", "constant_margin"),
+    ("dpo_pop", "dpo_margin_gt_long"),
+    ("dpo_pop", "shuffled_partners"),
+    ("dpo_pop", "reversed"),
+    ("dpo_pop", "dpo_pop_iterative"),
+    ("dpo_pop_strength", "dpo_pop"),
+    ("dpo_pop_strength", "dpo_long"),
+    ("dpo_pop_strength", "constant_strength"),
+    ("dpo_pop_strength", "shuffled_strengths"),
+    ("dpo_pop_strength", "reversed_strengths"),
+)
+
+Lines = dict[str, dict[str, Figure]]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a study found: figures of each line, by setting, over the seeds."""
+
+    study: Study
+    seeds: tuple[int, ...]
+    lines: Mapping[str, Lines]
+
+
+def compute(
+    root: Path, study: Study, seeds: Sequence[int], processes: int, *, progress: bool = True
+) -> Report:
+    """Make the study's cells and reckon its figures.
+
+    Raises:
+        CellFailed: see `farm`.
+    """
+    cells = {name: one for setting in study.settings for name, one in setting.cells(seeds).items()}
+    found = farm.compute(root, cells, processes, progress=progress)
+    return Report(study, tuple(seeds), {one.title: _lines(one, seeds, found) for one in study.settings})
+
+
+def _lines(setting: Setting, seeds: Sequence[int], found: farm.Results) -> Lines:
+    opponents = [name for name in OPPONENTS if name in setting.lines]
+    lines = {}
+    for line in setting.lines:
+        of_seeds = []
+        for seed in seeds:
+            against = {name: found[setting.title, name, seed] for name in opponents}
+            of_seeds.append(figures.of_seed(found[setting.title, line, seed], against))
+        lines[line] = figures.summary(of_seeds)
+    return lines
+
+
+def write(folder: Path, report: Report, command: str) -> None:
+    """Write `results.json` and `report.md`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    about = {
+        "study": report.study.name,
+        "seeds": list(report.seeds),
+        "command": command,
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        **runrecord.describe(),
+    }
+    settings = {
+        one.title: {"settings": asdict(one), "lines": _documents(report.lines[one.title])}
+        for one in report.study.settings
+    }
+    document = json.dumps(about | {"settings": settings}, indent=2, ensure_ascii=False)
+    (folder / "results.json").write_text(document + "\n", encoding="utf-8")
+    (folder / "report.md").write_text(markdown(report, about), encoding="utf-8")
+
+
+def _documents(lines: Lines) -> dict[str, Any]:
+    return {line: {name: asdict(one) for name, one in found.items()} for line, found in lines.items()}
+
+
+def markdown(report: Report, about: Mapping[str, Any]) -> str:
+    """The report as a page."""
+    titles = {name: f"*{one.title}*" if one.control else one.title for name, one in VARIANTS.items()}
+    made = f"Seeds {', '.join(map(str, report.seeds))}; commit {about['commit']}, {about['at']}; "
+    made += f"`{about['command']}`. Means ± half of the 95% t-interval over seeds; controls in italics."
+    parts = [f"# {report.study.question}", "", made]
+    for setting, lines in report.lines.items():
+        parts += ["", f"## {setting}", "", tables.table(lines, titles, METRICS)]
+        compared = [name for name in COMPARED if all(name in one for one in lines.values())]
+        pairs = [pair for pair in PAIRS if set(pair) <= lines.keys()]
+        parts += ["", tables.differences(lines, pairs, compared)]
+    first = next(iter(report.lines.values()))
+    if report.study.name == "tables":
+        parts += ["", "## Against the paper", "", tables.against_the_paper(first)]
+    return "\n".join(parts) + "\n"

@@ -1,0 +1,122 @@
+"""The studies there are: which lines each compares, at which settings, and what is said of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from training.study.settings import Cell, Data, Labels, Sampling
+from training.study.variants import CONTROLS, PAPER, VARIANTS
+from training.study.world import Noise
+
+OTHERS = ("dpo_pop_strength", "madpo", "gamma_dpo", "beta_dpo", "ipo")
+MAIN = ("dpo", "dpo_long", "dpo_pop", "dpo_pop_iterative", "dpo_pop_strength")
+BESIDE = ("constant_margin", "shuffled_partners", "reversed")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting of a study: what its lines share.
+
+    `training`: of every method, `beta`, `learning_rate`, `rows_per_step`, `epochs`.
+    """
+
+    title: str
+    lines: tuple[str, ...]
+    labels: Labels = field(default_factory=Labels)
+    data: Data = field(default_factory=Data)
+    sampling: Sampling = field(default_factory=Sampling)
+    training: Mapping[str, Any] = field(default_factory=dict)
+
+    def cells(self, seeds: Sequence[int]) -> dict[tuple[str, str, int], Cell]:
+        """A cell for each line and seed."""
+        return {
+            (self.title, name, seed): VARIANTS[name].cell(
+                seed, self.data, self.labels, self.sampling, **self.training
+            )
+            for name in self.lines
+            for seed in seeds
+        }
+
+
+@dataclass(frozen=True)
+class Study:
+    """A question, and the settings that answer it."""
+
+    name: str
+    question: str
+    settings: tuple[Setting, ...]
+    seeds: int = 5
+
+
+def _tables() -> Study:
+    lines = tuple(dict.fromkeys((*PAPER, *OTHERS, *CONTROLS)))
+    return Study(
+        "tables", "The paper's Tables 1 and 3, other methods, and the controls.", (Setting("k 2", lines),)
+    )
+
+
+def _k() -> Study:
+    found = [Setting(f"k {k}", (*MAIN, *BESIDE), Labels(k=k)) for k in (1, 2, 4, 8)]
+    return Study("k", "How many weak partners does a preference want?", tuple(found))
+
+
+def _noise() -> Study:
+    lines = (*MAIN, *BESIDE, "shuffled_strengths")
+    errors = [
+        Setting(f"annotators err {share:.0%}", lines, Labels(error=share)) for share in (0.0, 0.1, 0.2, 0.3)
+    ]
+    bases = [Setting(f"base noise {one}", lines, data=Data(noise=Noise(one))) for one in (0.6, 3.0)]
+    overlap = Setting("annotators err 20%, three a comparison", lines, Labels(error=0.2, overlap=3))
+    coarse = Setting(
+        "coarse scores", ("dpo_margin_gt", *lines), data=Data(noise=Noise(graded=1.0, coarse=2.0))
+    )
+    return Study("noise", "What do wrong labels cost?", (*errors, overlap, *bases, coarse))
+
+
+def _quality() -> Study:
+    parts = {"high": (2 / 3, 1.0), "medium": (1 / 3, 2 / 3), "low": (0.0, 1 / 3)}
+    lines = ("dpo", "dpo_long", "ipo", "beta_dpo", "madpo", "dpo_pop", "dpo_pop_strength", *BESIDE)
+    settings = [Setting(f"{name} quality", lines, data=Data(quality=part)) for name, part in parts.items()]
+    return Study("quality", "Responses of high, medium and low quality (MADPO's).", tuple(settings))
+
+
+def _budget() -> Study:
+    lines = ("dpo_long", "dpo_pop", "dpo_pop_resampled", "dpo_pop_strength")
+    settings = []
+    for budget in (0.5, 1.0, 1.5, 2.0, 2.75):
+        for strategy in ("random", "iterative", "active"):
+            labels = Labels(strategy, budget=budget)
+            settings.append(Setting(f"{strategy}, {budget} labels a preference", lines, labels))
+        alone = Labels("iterative", budget=budget, reuse=False)
+        settings.append(Setting(f"iterative without reuse, {budget} labels a preference", lines, alone))
+    return Study("budget", "Which sampling makes the most of a label?", tuple(settings))
+
+
+def _sanity() -> Study:
+    """What catches strong and weak swapped anywhere between the label and the loss."""
+    return Study(
+        "sanity",
+        "Do PoP labels help at all, and do reversed ones hurt?",
+        (Setting("k 2", ("dpo", "dpo_pop", "reversed")),),
+        seeds=2,
+    )
+
+
+STUDIES: dict[str, Study] = {
+    one.name: one for one in (_tables(), _k(), _noise(), _quality(), _budget(), _sanity())
+}
+
+
+def quick(study: Study) -> Study:
+    """The same study in a small world: to see that it runs, not to learn from it."""
+    small = [
+        replace(
+            one,
+            data=replace(one.data, pairs=300, heldout=100, sft_samples=600, hidden_size=32, layers=2),
+            sampling=replace(one.sampling, prompts=32),
+        )
+        for one in study.settings
+    ]
+    return replace(study, settings=tuple(small), seeds=2)
