@@ -82,6 +82,13 @@ PLOTS = (
         "Under the policy. Where the chosen ones fall too, mass goes to responses that are in no pair.",
     ),
     Plot(
+        "kl",
+        "KL to the reference",
+        "nats a token",
+        (("policy/kl_token", "policy against reference"),),
+        "Over the whole vocabulary, at the same contexts of the data's responses throughout.",
+    ),
+    Plot(
         "log-ratio",
         "Log-ratio to the reference",
         "nats a response",

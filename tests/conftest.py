@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -15,6 +16,15 @@ if TYPE_CHECKING:
     from tests.cast import Cast
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _frozen_imports() -> None:
+    """What was imported is no garbage: every run of the engine collects, and would look through all of it."""
+    gc.collect()
+    gc.freeze()
+
+
 CONNECTIONS = 40  # the concurrency tests hold 16 at once
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ import yaml
 
 from tests.contracts import tree
 from tests.contracts.test_docs import BLOCK, blocks
+from tests.engine import warm
 from training.engine.console import documents
 from training.engine.spec import RunSpec
 
@@ -26,18 +27,16 @@ SILENT = (" train ", " sft ", " reward-model ", "trainer.train()")
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder with the pages' data and spec, and `pop-train` on its path."""
     made = tmp_path_factory.mktemp("pages")
     (made / "rows.jsonl").write_text(blocks(COMMAND_PAGE, "jsonl")[0])
     (made / "spec.yaml").write_text(blocks(COMMAND_PAGE, "yaml")[0])
     (made / "python").mkdir()
     (made / "python" / "rows.jsonl").write_text(blocks(COMMAND_PAGE, "jsonl")[0])
-    command = made / "bin" / "pop-train"
-    command.parent.mkdir()
-    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m training.engine.pop_train "$@"\n')
-    command.chmod(0o755)
-    return made
+    (made / "bin").mkdir()
+    with warm.command(made / "bin" / "pop-train", "training.engine.pop_train"):
+        yield made
 
 
 EXAMPLES = [
@@ -50,25 +49,27 @@ EXAMPLES = [
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("language", "text"), EXAMPLES)
-def test_a_block_runs(folder: Path, language: str, text: str) -> None:
-    words = [sys.executable, "-c", text] if language == "python" else ["bash", "-euo", "pipefail", "-c", text]
-    done = subprocess.run(
-        words,
-        cwd=folder / "python" if language == "python" else folder,
-        env={
-            **os.environ,
-            "PATH": f"{folder / 'bin'}:{os.environ['PATH']}",
-            "PYTHONPATH": str(tree.ROOT),
-            "CUDA_VISIBLE_DEVICES": "",
-            "HF_DATASETS_CACHE": str(folder / "cache"),
-        },
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout or any(words in text for words in SILENT)
+def test_a_block_runs(folder: Path, tmp_path: Path, language: str, text: str) -> None:
+    out, err = tmp_path / "out.txt", tmp_path / "err.txt"
+    given = {"PATH": f"{folder / 'bin'}:{os.environ['PATH']}", "HF_DATASETS_CACHE": str(folder / "cache")}
+    if language == "python":
+        block = warm.Process(
+            warm.program,
+            text,
+            said=err,
+            environment=given,
+            folder=folder / "python",
+            outputs=(str(out), str(err)),
+        )
+        code = block.wait(200)
+    else:
+        words = ["bash", "-euo", "pipefail", "-c", text]
+        with out.open("w") as told, err.open("w") as said:
+            code = subprocess.run(
+                words, cwd=folder, env=os.environ | given, stdout=told, stderr=said, timeout=200, check=False
+            ).returncode
+    assert code == 0, err.read_text()
+    assert out.read_text() or any(words in text for words in SILENT)
 
 
 def test_every_block_is_run_or_is_data() -> None:

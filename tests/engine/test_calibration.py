@@ -165,8 +165,8 @@ def test_no_kl_where_the_samples_are_not_the_policys_own_or_not_all_known() -> N
 
 def test_a_resample_takes_a_prompt_with_all_its_items() -> None:
     clusters = Clusters(np.asarray([7, 9, 7, 3]))
-    assert clusters.count == 3
-    assert clusters.weights(np.asarray([1, 1, 0])).tolist() == [2, 0, 2, 1]  # 3, 7, 9 are 0, 1, 2
+    assert clusters.count == 3  # 3, 7 and 9 are 0, 1 and 2
+    assert clusters.weights(np.asarray([[1, 1, 0], [2, 2, 2]])).tolist() == [[2, 0, 2, 1], [0, 3, 0, 0]]
 
 
 @pytest.mark.parametrize("name", ["calibration", "divergence"])

@@ -121,8 +121,9 @@ def test_results_are_plain_json_and_the_same_for_the_same_seed() -> None:
     assert first == second
 
 
-def mean_of(sample: Floats, drawn: Ints) -> float:
-    return float(sample[drawn].mean())
+def mean_of(sample: Floats, drawn: Ints) -> Floats:
+    found: Floats = sample[drawn].mean(axis=1)
+    return found
 
 
 def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:

@@ -15,7 +15,7 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-from tests.engine import together, two_step, world
+from tests.engine import together, two_step, warm, world
 from training.engine import launch as launch_folder
 from training.engine import processes, runner
 from training.engine.errors import Cancelled
@@ -190,7 +190,7 @@ def test_two_processes_learn_rewards_as_one_does_and_stop_together(tmp_path: Pat
     assert results(one)["pair_accuracy"] == results(two)["pair_accuracy"]
 
     first, second = together.start(together.train, str(broken), folder=broken)
-    together.wait_until(world.reached(broken, best), first)
+    warm.wait_until(world.reached(broken, best), first)
     second.kill()
     assert 0 not in together.ended([first, second])
     assert not (broken / "model").exists()

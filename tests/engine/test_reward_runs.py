@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.engine import two_step, world
+from tests.engine import two_step, warm, world
 from tests.engine.test_resume import assert_same
 from training.engine import rewarding, runner
 from training.engine.errors import DatasetError
@@ -109,12 +109,10 @@ def test_killed_and_resumed_ends_with_the_same_bits(tmp_path: Path) -> None:
     whole = two_step.run_dir(tmp_path / "whole", "reward_model", lines, **changes)
     runner.train(world.open_run(whole))
     broken = two_step.run_dir(tmp_path / "broken", "reward_model", lines, **changes)
-    process = world.engine("train", str(broken))
-    world.wait_until(world.reached(broken, 9), process)
+    process = warm.engine("train", str(broken), said=tmp_path / "said.txt")
+    warm.wait_until(world.reached(broken, 9), process)
     process.kill()
     process.wait(60)
-    if process.stdout is not None:
-        process.stdout.close()
     assert not (broken / "model").exists()
     runner.train(world.open_run(broken))
     assert world.told(broken, "started")[1].data["resumed_from"] >= 8

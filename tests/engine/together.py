@@ -1,23 +1,16 @@
-"""Two engine processes on this machine (gloo), as a launcher starts them, but at once.
-
-They come from a server that has imported everything: what takes a launcher fifteen seconds takes none.
-"""
+"""Two engine processes on this machine (gloo), as a launcher starts them, but at once (see `warm`)."""
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import socket
-import sys
-import time
+import subprocess
 from collections.abc import Callable
-from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
+from tests.engine.warm import Process
+
 COUNT = 2
-_context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["tests.engine.together", "training.engine.cli", "training.engine.runner"])
 
 
 def free_port() -> int:
@@ -27,46 +20,30 @@ def free_port() -> int:
     return port
 
 
-def start(work: Callable[..., Any], *arguments: Any, folder: Path) -> list[ForkServerProcess]:
+def start(work: Callable[..., Any], *arguments: Any, folder: Path) -> list[Process]:
     """`work` in two processes. What they print is in `folder`, a file each; see `said`."""
     joined = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": str(COUNT)}
-    environment = {**os.environ, **joined, "HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""}
-    found = [
-        _context.Process(target=_begin, args=(rank, environment, folder, work, arguments))
+    return [
+        Process(
+            work,
+            *arguments,
+            said=folder / f"said-{rank}.txt",
+            environment=joined | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
+        )
         for rank in range(COUNT)
     ]
-    for one in found:
-        one.start()
-    return found
 
 
-def _begin(
-    rank: int, environment: dict[str, str], folder: Path, work: Callable[..., Any], given: Any
-) -> None:
-    os.environ.clear()
-    os.environ.update(environment | {"RANK": str(rank), "LOCAL_RANK": str(rank)})
-    out = os.open(folder / f"said-{rank}.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    os.dup2(out, 1)
-    os.dup2(out, 2)
-    sys.exit(work(*given))
-
-
-def ended(processes: list[ForkServerProcess], seconds: float = 150) -> list[int | None]:
+def ended(processes: list[Process], seconds: float = 150) -> list[int]:
     """Their exit codes, once all have ended."""
+    found = []
     for one in processes:
-        one.join(seconds)
-        if one.is_alive():
+        try:
+            found.append(one.wait(seconds))
+        except subprocess.TimeoutExpired:
             one.kill()
-            one.join()
-    return [one.exitcode for one in processes]
-
-
-def wait_until(condition: Callable[[], bool], one: ForkServerProcess, seconds: float = 120) -> None:
-    """As `world.wait_until`, of a process of this module."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert one.exitcode is None
-        assert time.monotonic() < deadline, "the condition did not come true in time"
+            found.append(one.wait())
+    return found
 
 
 def said(folder: Path) -> str:

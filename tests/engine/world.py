@@ -5,9 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -98,18 +96,6 @@ def told(folder: Path, kind: str = "") -> list[events.Event]:
     """The events of a run, of one kind or all."""
     found = [event for _, _, event in events.read(folder / "events.jsonl")]
     return [event for event in found if not kind or event.kind == kind]
-
-
-def engine(*arguments: str) -> subprocess.Popen[str]:
-    """The engine as a process of its own."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "training.engine", *arguments],
-        cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
 
 
 def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str], seconds: float = 120) -> None:

@@ -3,36 +3,34 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.engine import warm
 from training.study import farm, pool, studies
 from training.study.settings import Labels
 from training.study.variants import VARIANTS
 
-ROOT = Path(__file__).resolve().parents[2]
 
-
-def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "training.study", *words, "--quick", "--no-progress", "--out", str(folder)],
-        cwd=ROOT,
-        env={**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
+def run(folder: Path, *words: str) -> str:
+    """What a study prints."""
+    out, err = folder / "out.txt", folder / "err.txt"
+    study = warm.Process(
+        warm.module,
+        "training.study",
+        [*words, "--quick", "--no-progress", "--out", str(folder)],
+        said=err,
+        outputs=(str(out), str(err)),
     )
+    assert study.wait(200) == 0, err.read_text()
+    return out.read_text()
 
 
 @pytest.mark.slow
 def test_a_study_is_made_once_and_reported(tmp_path: Path) -> None:
     words = ("sanity", "--seeds", "1", "--first-seed", "5", "--processes", "1")
-    first = run(tmp_path, *words)
-    assert first.returncode == 0, first.stderr
+    run(tmp_path, *words)
     made = {
         file: file.stat().st_mtime_ns
         for file in tmp_path.rglob("*")
@@ -41,7 +39,6 @@ def test_a_study_is_made_once_and_reported(tmp_path: Path) -> None:
     cells = [file for file in made if file.parent.parent.name == "cells"]
     assert len(cells) == 3
     again = run(tmp_path, *words)
-    assert again.returncode == 0, again.stderr
     kept = {file: file.stat().st_mtime_ns for file in made if "reports" not in file.parts}
     assert kept == {file: at for file, at in made.items() if "reports" not in file.parts}
 
@@ -53,7 +50,7 @@ def test_a_study_is_made_once_and_reported(tmp_path: Path) -> None:
     assert 0 < lines["dpo_pop"]["kl"]["mean"] < 50
     assert found["commit"]
     report = (tmp_path / "reports" / "sanity-quick" / "report.md").read_text()
-    assert report in again.stdout
+    assert report in again
     assert "| DPO-PoP, random |" in report
 
 

@@ -34,7 +34,7 @@ class Response:
 
 def folder() -> Path:
     """Beside the reference log-probabilities."""
-    return reference_cache.roots()[1]
+    return reference_cache.folder().with_name("generations")
 
 
 def key(prompt: Sequence[int], sample: int) -> bytes:

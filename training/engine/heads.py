@@ -41,12 +41,17 @@ def token_logps(head: Any, hidden: Tensor, targets: Tensor, cap: float | None = 
     )
 
 
-def _tile(head: Any, hidden: Tensor, targets: Tensor, cap: float | None) -> Tensor:
+def distributions(head: Any, hidden: Tensor, cap: float | None = None) -> Tensor:
+    """log p of every token, from hidden states [C, H]: nats, fp32 (fp64 for fp64 states), [C, V]."""
     logits = head(hidden)
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     if cap:
         logits = cap * torch.tanh(logits / cap)
-    return functional.log_softmax(logits, dim=-1).gather(-1, targets.unsqueeze(-1)).squeeze(-1)
+    return functional.log_softmax(logits, dim=-1)
+
+
+def _tile(head: Any, hidden: Tensor, targets: Tensor, cap: float | None) -> Tensor:
+    return distributions(head, hidden, cap).gather(-1, targets.unsqueeze(-1)).squeeze(-1)
 
 
 class _Linear(torch.autograd.Function):

@@ -13,7 +13,7 @@ from torch.nn import functional
 from training.engine import packing, sharding
 from training.engine.encoding import Encoded
 from training.engine.errors import ModelError
-from training.engine.heads import token_logps
+from training.engine.heads import distributions, token_logps
 from training.engine.layouts import Layout, TokenBatch, packed, padded, part_of
 
 CLOSE = (1e-4, 2e-2)  # of a log-probability (of a nat a token, if that is more): rounding in fp32 and in bf16
@@ -61,14 +61,47 @@ class Scorer(nn.Module):
         finally:
             self.seen = seen
 
+    @property
+    def vocabulary(self) -> int:
+        """Of how many tokens the head gives logits."""
+        _, head = _parts(self.model)
+        return len(head.weight)  # type: ignore[arg-type]
+
+    def distributions(self, batch: TokenBatch, wanted: Tensor) -> Tensor:
+        """log π(· | context) where scored tokens of a batch are predicted.
+
+        Args:
+            wanted: which of its scored tokens, bool [C].
+
+        Returns:
+            Nats, fp32 (or fp64), [k, V] for k wanted tokens, in the batch's order.
+        """
+        self.seen(batch)
+        found: Tensor = sharding.inside(self.model, self._distributions, batch, wanted)
+        return found
+
     def _scores(self, batch: TokenBatch) -> Tensor:
-        backbone, head = _parts(self.model)
-        device = batch.input_ids.device.type
-        with torch.autocast(device, torch.bfloat16, enabled=self.bf16, cache_enabled=False):
-            hidden = backbone(input_ids=batch.input_ids, use_cache=False, **self._inputs(batch))
-            states = hidden.last_hidden_state.flatten(0, 1)[batch.at]
-            found = token_logps(head, states, batch.targets, _softcap(self.model))
+        _, head = _parts(self.model)
+        with self._autocast(batch):
+            found = token_logps(head, self._states(batch), batch.targets, _softcap(self.model))
         return found.new_zeros(batch.sequences).index_add(0, batch.of, found)
+
+    def _distributions(self, batch: TokenBatch, wanted: Tensor) -> Tensor:
+        _, head = _parts(self.model)
+        with self._autocast(batch):
+            states = self._states(batch)[wanted.to(batch.at.device)]
+            return distributions(head, states, _softcap(self.model))
+
+    def _autocast(self, batch: TokenBatch) -> torch.autocast:
+        device = batch.input_ids.device.type
+        return torch.autocast(device, torch.bfloat16, enabled=self.bf16, cache_enabled=False)
+
+    def _states(self, batch: TokenBatch) -> Tensor:
+        """The states that predict a batch's scored tokens, [C, H]."""
+        backbone, _ = _parts(self.model)
+        hidden = backbone(input_ids=batch.input_ids, use_cache=False, **self._inputs(batch))
+        found: Tensor = hidden.last_hidden_state.flatten(0, 1)[batch.at]
+        return found
 
     def _inputs(self, batch: TokenBatch) -> dict[str, Any]:
         if batch.position_ids is None:

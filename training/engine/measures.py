@@ -6,6 +6,7 @@ of rows (mappings); text. Other lists (curves) are for plots and are left out.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -67,8 +68,9 @@ def remarks(result: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, s
 
 
 def words(name: str) -> str:
-    """A name as people read it: `pearson` → `Pearson`, `kl_token` → `Kl token`."""
-    return name.replace("_", " ").capitalize()
+    """A name as people read it: `pearson` → `Pearson`, `kl_token` → `KL token`."""
+    found = name.replace("_", " ").capitalize()
+    return re.sub(r"\bkl\b", "KL", found, flags=re.IGNORECASE)
 
 
 def _number(value: Any) -> bool:

@@ -15,6 +15,7 @@ from training.engine import (
     base,
     catalog,
     checkpoints,
+    contexts,
     launched,
     processes,
     recomputing,
@@ -376,6 +377,15 @@ def _score_reference(run: Run) -> None:
         progress = Progress(run.events, "reference", len(missing), cached=known)
         return score(run, run.base.model, missing, progress, each)
 
+    run.contexts = contexts.taken(
+        run.encoded,
+        run.data.preferences_of("heldout") or run.data.preferences_of("train"),
+        Scorer(run.base.model, bf16=run.bf16, layout=run.layout),
+        weights=weights,
+        precision=precision,
+        pad_id=run.pad_id,
+        room=run.room,
+    )
     run.reference = reference.cached(cache, run.encoded, wanted, compute, own=own)
     if cache.problem:
         message = f"The reference log-probabilities are not kept for other runs: {cache.problem}"

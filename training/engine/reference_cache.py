@@ -67,13 +67,17 @@ class ReferenceCache:
         self.problem = store(self.folder, tensors) or self.problem
 
 
-def store(place: Path, tensors: Mapping[str, Tensor]) -> str:
-    """Write a new file of a cache, whole or not at all; why it could not be, or nothing."""
+def store(place: Path, tensors: Mapping[str, Tensor], name: str = "") -> str:
+    """Write a file of a cache, whole or not at all; why it could not be, or nothing.
+
+    Args:
+        name: its name without an ending; a new one if nothing is said.
+    """
     part = place / f"{uuid.uuid4().hex}.part"
     try:
         place.mkdir(parents=True, exist_ok=True)
         save_file(dict(tensors), part)
-        part.replace(part.with_suffix(".safetensors"))
+        part.replace(place / f"{name or part.stem}.safetensors")
     except (OSError, SafetensorError) as error:
         with contextlib.suppress(OSError):
             part.unlink()
@@ -92,8 +96,8 @@ class Space:
 
 
 def roots() -> tuple[Path, ...]:
-    """Everything that is kept for later runs: log-probabilities and rewards, and responses."""
-    return folder(), folder().with_name("generations")
+    """Everything that is kept for later runs: log-probabilities and rewards, distributions, responses."""
+    return folder(), folder().with_name("contexts"), folder().with_name("generations")
 
 
 def spaces(root: Path | None = None) -> list[Space]:

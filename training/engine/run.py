@@ -13,6 +13,7 @@ from torch import Tensor
 
 from training.engine import base, checkpoints, reference, sharding
 from training.engine.batching import Room
+from training.engine.contexts import Contexts
 from training.engine.encoding import Encoded, Encoder, encode
 from training.engine.events import EventWriter
 from training.engine.launched import first
@@ -30,6 +31,7 @@ class Run:
     """One run on its way. `encoded`, `reference` and each of `columns` are aligned with `data.preferences`.
 
     `columns`: what the method reads beside log-probabilities, by its name in `PairBatch`, float [P].
+    `contexts`: where policy and reference are compared over the whole vocabulary.
     `encoder`: how a preference becomes token ids; another one for benchmarks that have their own way.
     """
 
@@ -42,6 +44,7 @@ class Run:
     encoded: list[Encoded | None] = field(init=False)
     layout: Layout = padded
     reference: Tensor = field(init=False)
+    contexts: Contexts | None = None
     columns: dict[str, Tensor] = field(default_factory=dict)
     record: dict[str, Any] = field(default_factory=dict)
     meter: Meter = field(default_factory=Meter)

@@ -23,6 +23,7 @@ from training.engine import (
 )
 from training.engine.batching import PairCollator
 from training.engine.evaluations import HeldOut
+from training.engine.logps import Scorer
 from training.engine.preparation import prepare
 from training.engine.run import Run
 from training.engine.spec import Kind
@@ -83,6 +84,7 @@ def build_trainer(run: Run, rows: list[dict[str, int]]) -> PairTrainer:
         collator=collator,
         rows=Dataset.from_list(rows),
         meter=run.meter,
+        contexts=run.contexts,
         model=run.base.model,
         processing_class=run.base.tokenizer,
         output_dir=run.checkpoints,
@@ -114,4 +116,12 @@ def heldout(run: Run, model: Any) -> HeldOut:
     ratios = (policy - run.reference)[places].double().numpy()
     margin = run.spec.method.params["beta"] * (ratios[:, 0] - ratios[:, 1])
     seen = results.heldout(run, places, margin, policy, run.reference)
-    return replace(seen, **responses.seen(run, model))
+    return replace(seen, **_at_contexts(run, model), **responses.seen(run, model))
+
+
+def _at_contexts(run: Run, model: Any) -> dict[str, Any]:
+    if run.contexts is None:
+        return {}
+    scorer = Scorer(model, bf16=run.bf16, layout=run.layout)
+    kl = run.contexts.kl(scorer, pad_id=run.pad_id, room=run.room)
+    return {"context_kl": kl.double().numpy(), "context_of": run.contexts.of.numpy()}

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from training.engine import catalog, processes, sharding, trl_seam
 from training.engine.batching import PairCollator, Row, by_length, even_parts, even_slice, rows_in
+from training.engine.contexts import Contexts
 from training.engine.errors import NotFinite
 from training.engine.failed_batch import FOLDER, Failed, keep, values
 from training.engine.layouts import TokenBatch
@@ -33,7 +34,8 @@ REMEMBERED = "method_state.safetensors"
 class PairTrainer(StepTrainer, trl_seam.SeamTrainer):
     """Trains a policy with any registered method.
 
-    `scorer` answers log-probabilities of the policy, `target` holds θ̂ where the method wants one.
+    `scorer` answers log-probabilities of the policy, `target` holds θ̂ where the method wants one, `contexts`
+    are where policy and reference are compared.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class PairTrainer(StepTrainer, trl_seam.SeamTrainer):
         collator: PairCollator,
         rows: Dataset,
         meter: Meter | None = None,
+        contexts: Contexts | None = None,
         **options: Any,
     ) -> None:
         training = spec.training
@@ -67,6 +70,7 @@ class PairTrainer(StepTrainer, trl_seam.SeamTrainer):
             layout=collator.layout,
             seen=self.meter.passed,
         )
+        self.contexts = contexts
         self.remembered = new_state(self.method.slug, spec.training.seed)
         self.target: TargetPolicy | None = None
         if self.method.target:
@@ -219,8 +223,18 @@ class PairTrainer(StepTrainer, trl_seam.SeamTrainer):
             self.target.step()
 
     def figures(self) -> dict[str, float]:
+        found = super().figures()
         ratio = self.target.drift_ratio() if self.target is not None else None
-        return super().figures() | ({} if ratio is None else {"pop/drift_ratio": ratio})
+        return found | ({} if ratio is None else {"pop/drift_ratio": ratio}) | self._divergence()
+
+    def _divergence(self) -> dict[str, float]:
+        """KL to the reference at the run's contexts; the time it takes is not training's."""
+        if self.contexts is None:
+            return {}
+        self.meter.pause()
+        kl = self.contexts.kl(self.scorer, pad_id=self.data_collator.pad_id, room=self.room)
+        self.meter.go_on()
+        return {"policy/kl_token": float(kl.mean())}
 
     def before_checkpoint(self, folder: Path) -> None:
         """Add the target policy and what the method remembers."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+from multiprocessing import get_all_start_methods, get_context
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ def compute(root: Path, cells: Cells, processes: int, *, progress: bool = True) 
     first = {name: one for name, one in cells.items() if not one.method.margin_of}
     later = {name: one for name, one in cells.items() if one.method.margin_of}
     with (
-        ProcessPoolExecutor(processes, get_context("spawn"), initializer=_alone) as pool,
+        ProcessPoolExecutor(processes, _context(), initializer=_alone) as pool,
         tqdm(total=len(cells), disable=not progress, unit="job", dynamic_ncols=True) as bar,
     ):
         found = _known(bar, root, first)
@@ -87,6 +87,15 @@ def _all(bar: Any, jobs: Mapping[Any, Future[Any]]) -> dict[Any, Any]:
                 other.cancel()
             raise CellFailed(f"{names[job]}: {error}") from error
         bar.update()
+    return found
+
+
+def _context() -> Any:
+    """Processes that come from one that has imported the engine, where there are such (not on Windows)."""
+    if "forkserver" not in get_all_start_methods():
+        return get_context("spawn")
+    found = get_context("forkserver")
+    found.set_forkserver_preload(["training.study.cell", "training.study.writing"])
     return found
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from scipy import special, stats
 
+from training.engine.evaluations.correlation import spearman
 from training.engine.evaluations.heldout import NO_HELDOUT, Floats, HeldOut, Ints, interval
 
 BINS = 10
@@ -40,9 +41,9 @@ def _comparisons(heldout: HeldOut) -> dict[str, Any]:
     confidence = heldout.confidence if len(heldout.confidence) else np.ones(len(lead))
     found = forecasts(lead, confidence, heldout.seed)
     if len(lead) > 2 and np.ptp(lead) > 0 and np.ptp(confidence) > 0:
-        found["spearman"] = _spearman(lead, confidence)
+        found["spearman"] = float(spearman(lead, confidence))
         found["spearman_interval"] = interval(
-            lambda drawn: _spearman(lead[drawn], confidence[drawn]), len(lead), heldout.seed
+            lambda drawn: spearman(lead[drawn], confidence[drawn]), len(lead), heldout.seed
         )
     return found
 
@@ -73,7 +74,7 @@ def forecasts(logit: Floats, outcome: Floats, seed: int) -> dict[str, Any]:
         "error_by_chance": float(np.mean(luck)),
         "error_by_chance_interval": [float(one) for one in np.percentile(luck, [2.5, 97.5])],
         "brier": float(squares.mean()),
-        "brier_interval": interval(lambda drawn: float(squares[drawn].mean()), len(logit), seed),
+        "brier_interval": interval(lambda drawn: squares[drawn].mean(axis=1), len(logit), seed),
         "reliability": reliability(confidence, right, of),
     }
 
@@ -115,9 +116,3 @@ def wilson(share: float, n: int) -> tuple[float, float]:
     centre = share + Z**2 / (2 * n)
     half = Z * float(np.sqrt(share * (1 - share) / n + Z**2 / (4 * n**2)))
     return max(0.0, (centre - half) / (1 + Z**2 / n)), min(1.0, (centre + half) / (1 + Z**2 / n))
-
-
-def _spearman(x: Floats, y: Floats) -> float:
-    if np.ptp(x) == 0 or np.ptp(y) == 0:
-        return float("nan")
-    return float(stats.spearmanr(x, y).statistic)

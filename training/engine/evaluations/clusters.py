@@ -9,7 +9,7 @@ import numpy as np
 
 from training.engine.evaluations.heldout import Floats, Ints, interval
 
-Statistic = Callable[[Floats], float]
+Statistic = Callable[[Floats], Floats]  # from the weights of items in r resamples, [r, m], to a number each
 
 
 class Clusters:
@@ -21,20 +21,28 @@ class Clusters:
         self.count = len(names)
 
     def weights(self, drawn: Ints) -> Floats:
-        """How often each item is in a resample of prompts, [m]."""
-        return np.bincount(drawn, minlength=self.count)[self.of].astype(np.float64)
+        """How often each item is in resamples of prompts, [r, m] for [r, prompts]."""
+        r = len(drawn)
+        apart = drawn + self.count * np.arange(r)[:, None]
+        found = np.bincount(apart.ravel(), minlength=r * self.count).reshape(r, self.count)
+        return found[:, self.of].astype(np.float64)
 
     def around(self, statistic: Statistic, seed: int) -> list[float] | None:
-        """The 95% percentile-bootstrap interval over prompts of a statistic that takes weights, [m]."""
+        """The 95% percentile-bootstrap interval over prompts of a statistic."""
         return interval(lambda drawn: statistic(self.weights(drawn)), self.count, seed)
 
 
 def mean_of(values: Floats) -> Statistic:
     """The weighted mean of the values, [m]."""
-    return lambda weights: float((weights * values).sum() / weights.sum())
+    return lambda weights: weights @ values / weights.sum(axis=1)
+
+
+def each(one: Callable[[Floats], float]) -> Statistic:
+    """A statistic from what takes the weights of a single resample, [m]."""
+    return lambda weights: np.asarray([one(row) for row in weights])
 
 
 def clustered(name: str, clusters: Clusters, seed: int, statistic: Statistic) -> dict[str, Any]:
     """{name: the statistic with all weights 1, "…_interval": over prompts}."""
-    value = statistic(np.ones(len(clusters.of)))
+    value = float(statistic(np.ones((1, len(clusters.of))))[0])
     return {name: value, f"{name}_interval": clusters.around(statistic, seed)}

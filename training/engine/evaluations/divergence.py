@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from training.engine.evaluations.clusters import Clusters, clustered, mean_of
-from training.engine.evaluations.heldout import NO_HELDOUT, Floats, Generated, HeldOut, interval
+from training.engine.evaluations.heldout import NO_HELDOUT, Floats, Generated, HeldOut, Ints, interval
 
 NO_REFERENCE = "The log-probabilities of both responses under policy and reference are not known."
 NOT_ITS_OWN = (
@@ -22,8 +22,9 @@ def evaluate(heldout: HeldOut) -> dict[str, Any]:
 
     Returns:
         For "chosen" and "rejected": {"…_logp", "…_reference_logp", "…_log_ratio", "…_tokens"}; "both_fall",
-        the share of preferences in which both responses became less likely; where the policy wrote responses
-        `of_generated`. Means, with 95% bootstrap intervals over preferences as "…_interval".
+        the share of preferences in which both responses became less likely. Means, with 95% bootstrap
+        intervals over preferences as "…_interval". "contexts": see `of_contexts`; "generated", where the
+        policy wrote responses: see `of_generated`.
     """
     if not len(heldout.margin):
         return {"skipped": NO_HELDOUT}
@@ -43,11 +44,25 @@ def evaluate(heldout: HeldOut) -> dict[str, Any]:
     found: dict[str, Any] = {"n": len(ratios)}
     for name, values in columns.items():
         found |= _mean(name, values, heldout.seed)
+    if len(heldout.context_kl):
+        found["contexts"] = of_contexts(heldout.context_kl, heldout.context_of, heldout.seed)
     return found | ({"generated": of_generated(heldout.generated, heldout.seed)} if heldout.generated else {})
 
 
+def of_contexts(kl: Floats, of: Ints, seed: int) -> dict[str, Any]:
+    """KL(π(· | c) ‖ π_ref(· | c)) at contexts c of the data's responses, a sum over the whole vocabulary.
+
+    Exact where it is taken, and never negative; but the contexts are not those to which the policy's own
+    responses lead. The interval resamples preferences with all their contexts.
+
+    Returns:
+        {"n" contexts, "kl_token" (nats), "kl_token_interval"}.
+    """
+    return {"n": len(kl)} | clustered("kl_token", Clusters(of), seed, mean_of(kl))
+
+
 def _mean(name: str, values: Floats, seed: int) -> dict[str, Any]:
-    around = interval(lambda drawn: float(values[drawn].mean()), len(values), seed)
+    around = interval(lambda drawn: values[drawn].mean(axis=1), len(values), seed)
     return {name: float(values.mean()), f"{name}_interval": around}
 
 
@@ -73,8 +88,9 @@ def of_generated(own: Generated, seed: int) -> dict[str, Any]:
         return found | {"note": f"No KL: {int((~finite).sum())} responses have no log-probabilities."}
     ratios = own.logps - own.reference_logps
 
-    def a_token(weights: Floats) -> float:
-        return float((weights * ratios).sum() / (weights * own.tokens).sum())
+    def a_token(weights: Floats) -> Floats:
+        found: Floats = weights @ ratios / (weights @ own.tokens)
+        return found
 
     return (
         found

@@ -14,6 +14,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 RESAMPLES = 1000
+HELD = 1 << 20  # positions drawn at a time
 DIGITS = 10  # significant ones of the largest score margin
 NO_HELDOUT = "The dataset has no held-out preferences that fit the model's length."
 NO_SCORES = "The held-out preferences have no scores."
@@ -76,6 +77,8 @@ class HeldOut:
         chosen_lengths, rejected_lengths: tokens of those responses, [n].
         reference_logps: log-probabilities of both under the reference, nats, [n, 2]; empty: not known.
         confidence: consensus confidence of each of `rows`, [r]; empty: all 1.
+        context_kl: KL(π ‖ π_ref) at some contexts of the data, nats a token, [T]; empty: not known.
+        context_of: the preference that each of those comes from, any numbers, [T].
         generated, duels: what the model wrote itself, and against whom it was judged, where it was.
         unjudged: why it was not, where that was asked for.
     """
@@ -90,6 +93,8 @@ class HeldOut:
     rejected_lengths: Floats = field(default_factory=_none)
     reference_logps: Floats = field(default_factory=_none)
     confidence: Floats = field(default_factory=_none)
+    context_kl: Floats = field(default_factory=_none)
+    context_of: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     generated: Generated | None = None
     duels: Duels | None = None
     unjudged: str = ""
@@ -107,12 +112,13 @@ class HeldOut:
 
 
 def interval(
-    statistic: Callable[[Ints], float], size: int, seed: int, resamples: int = RESAMPLES
+    statistic: Callable[[Ints], Floats], size: int, seed: int, resamples: int = RESAMPLES
 ) -> list[float] | None:
     """The 95% percentile-bootstrap interval of a statistic of `size` items.
 
     Args:
-        statistic: takes the positions of a resample, [size], and gives a number (NaN: not defined on it).
+        statistic: takes the positions of r resamples, [r, size], and gives a number for each (NaN: not
+            defined on it), [r].
 
     Returns:
         [low, high], or None where fewer than two items make it meaningless.
@@ -120,8 +126,10 @@ def interval(
     if size < 2:
         return None
     draws = np.random.default_rng(seed)
-    values = [statistic(draws.integers(0, size, size)) for _ in range(resamples)]
-    finite = np.asarray([value for value in values if np.isfinite(value)])
+    together = max(1, HELD // size)
+    parts = [min(together, resamples - start) for start in range(0, resamples, together)]
+    values = np.concatenate([statistic(draws.integers(0, size, (part, size))) for part in parts])
+    finite = values[np.isfinite(values)]
     if not finite.size:
         return None
     low, high = np.percentile(finite, [2.5, 97.5])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from training.engine.evaluations.heldout import NO_HELDOUT, HeldOut, Ints, interval
+from training.engine.evaluations.heldout import NO_HELDOUT, Floats, HeldOut, Ints, interval
 
 
 def evaluate(heldout: HeldOut) -> dict[str, Any]:
@@ -17,8 +17,9 @@ def evaluate(heldout: HeldOut) -> dict[str, Any]:
     if not len(logps):
         return {"skipped": NO_HELDOUT}
 
-    def loss(drawn: Ints) -> float:
-        return float(-logps[drawn].sum() / lengths[drawn].sum())
+    def loss(drawn: Ints) -> Floats:
+        found: Floats = -logps[drawn].sum(axis=1) / lengths[drawn].sum(axis=1)
+        return found
 
     return {
         "n": len(logps),

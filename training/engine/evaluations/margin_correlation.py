@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
+from training.engine.evaluations.correlation import pearson, spearman
 from training.engine.evaluations.heldout import (
     NO_HELDOUT,
     NO_SCORES,
@@ -15,6 +16,8 @@ from training.engine.evaluations.heldout import (
     Ints,
     interval,
 )
+
+Correlation = Callable[[Floats, Floats], Floats]
 
 
 def evaluate(heldout: HeldOut) -> dict[str, Any]:
@@ -30,29 +33,14 @@ def evaluate(heldout: HeldOut) -> dict[str, Any]:
         return {"skipped": NO_SCORES}
     if len(margin) < 3 or np.ptp(margin) == 0 or np.ptp(score) == 0:
         return {"skipped": "A correlation needs three scored preferences with different margins."}
-    ranks = stats.rankdata(margin), stats.rankdata(score)
-    return {
-        "n": len(margin),
-        "pearson": _pearson(margin, score),
-        "pearson_interval": _bootstrap(margin, score, heldout.seed),
-        "spearman": _pearson(*ranks),
-        "spearman_interval": interval(
-            lambda drawn: _pearson(stats.rankdata(margin[drawn]), stats.rankdata(score[drawn])),
-            len(margin),
-            heldout.seed,
-        ),
-    }
+    found: dict[str, Any] = {"n": len(margin)}
+    for name, correlation in (("pearson", pearson), ("spearman", spearman)):
 
+        def of_resamples(drawn: Ints, correlation: Correlation = correlation) -> Floats:
+            return correlation(margin[drawn], score[drawn])
 
-def _bootstrap(margin: Floats, score: Floats, seed: int) -> list[float] | None:
-    def statistic(drawn: Ints) -> float:
-        return _pearson(margin[drawn], score[drawn])
-
-    return interval(statistic, len(margin), seed)
-
-
-def _pearson(x: Floats, y: Floats) -> float:
-    """NaN where one side does not vary."""
-    if np.ptp(x) == 0 or np.ptp(y) == 0:
-        return float("nan")
-    return float(stats.pearsonr(x, y).statistic)
+        found |= {
+            name: float(correlation(margin, score)),
+            f"{name}_interval": interval(of_resamples, len(margin), heldout.seed),
+        }
+    return found

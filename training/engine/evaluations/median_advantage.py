@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from training.engine.evaluations import duels as fights
-from training.engine.evaluations.clusters import Clusters, clustered, mean_of
+from training.engine.evaluations.clusters import Clusters, clustered, each, mean_of
 from training.engine.evaluations.heldout import Duels, Floats, HeldOut
 
 
@@ -28,6 +28,6 @@ def advantages(duels: Duels, seed: int) -> dict[str, Any]:
     def median(weights: Floats) -> float:
         return float(np.median(np.repeat(difference, weights.astype(np.int64))))
 
-    return clustered("median_advantage", clusters, seed, median) | clustered(
+    return clustered("median_advantage", clusters, seed, each(median)) | clustered(
         "mean_advantage", clusters, seed, mean_of(difference)
     )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 from scipy import optimize, special
 
 from training.engine.evaluations import duels as fights
-from training.engine.evaluations.clusters import Clusters, clustered, mean_of
+from training.engine.evaluations.clusters import Clusters, clustered, each, mean_of
 from training.engine.evaluations.heldout import Duels, Floats, HeldOut
 
 RIDGE = 1e-6  # nats for a coefficient of √2: holds the fit where all pairs have one outcome
@@ -31,7 +32,7 @@ def rates(duels: Duels, seed: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, statistic in (
         ("win_rate", mean_of(won)),
-        ("length_controlled_win_rate", lambda weights: length_controlled(won, longer, weights)),
+        ("length_controlled_win_rate", each(partial(length_controlled, won, longer))),
         ("ties", mean_of((won == 0.5).astype(np.float64))),
         ("our_length", mean_of(duels.our_lengths)),
         ("their_length", mean_of(duels.their_lengths)),
