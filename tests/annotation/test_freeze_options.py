@@ -32,7 +32,7 @@ from tests.annotation.frozen import fill, frozen
 from tests.cast import NOW, Cast, make_project
 from training.engine import records
 
-pytestmark = [pytest.mark.database, pytest.mark.usefixtures("files")]
+pytestmark = [pytest.mark.either, pytest.mark.usefixtures("files")]
 Row = dict[str, Any]
 
 

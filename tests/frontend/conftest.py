@@ -104,21 +104,33 @@ class Desk:
         return Membership.objects.get(project=self.project, user=self.cast.ann_two)
 
 
+def below(folder: Path) -> dict[str, Any]:
+    """Settings that keep files, uploads and run folders there; static files by their plain names."""
+    return {
+        "RUNS_DIR": folder / "runs",
+        "STORAGES": {
+            "default": {
+                "BACKEND": "django.core.files.storage.FileSystemStorage",
+                "OPTIONS": {"location": str(folder / "files")},
+            },
+            "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+        },
+    }
+
+
 @pytest.fixture(autouse=True)
 def folders(settings: Any, tmp_path: Path) -> None:
-    """Files, uploads and run folders of the test's own; static files by their plain names."""
-    settings.RUNS_DIR = tmp_path / "runs"
-    settings.STORAGES = {
-        "default": {
-            "BACKEND": "django.core.files.storage.FileSystemStorage",
-            "OPTIONS": {"location": str(tmp_path / "files")},
-        },
-        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
-    }
+    """Files, uploads and run folders of the test's own."""
+    for name, value in below(tmp_path).items():
+        setattr(settings, name, value)
 
 
 @pytest.fixture
 def desk(cast: Cast) -> Desk:
+    return make_desk(cast)
+
+
+def make_desk(cast: Cast) -> Desk:
     now = timezone.now()
     invite, secret = invites.create(project=cast.project, role="annotator", by=cast.owner, at=now, max_uses=9)
     token, _ = tokens.create(name="script", scopes=["read"], by=cast.owner, at=now)

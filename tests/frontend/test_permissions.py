@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 from django.db import transaction
-from django.test import Client
+from django.test import Client, override_settings
 from django.urls import reverse
 
 from frontend import urls
-from tests.cast import make_project, reviewer_of
-from tests.frontend.conftest import Desk, make_run, signed_in
+from tests.cast import make_cast, make_project, reviewer_of
+from tests.frontend.conftest import Desk, below, make_desk, make_run, signed_in
 
 pytestmark = [pytest.mark.either, pytest.mark.django_db]
 
@@ -141,6 +143,31 @@ TABLE = (
     Row("tokens", "post", "", (WRONG, WRONG, WRONG, WRONG, MOVED)),
     Row("token-revoke", "post", "token", (MOVED, UNKNOWN, UNKNOWN, UNKNOWN, MOVED)),
 )
+
+
+@pytest.fixture(scope="module")
+def shared(
+    django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Desk, dict[str, Any]]]:
+    """One desk for all rows, and its settings: what a test changes, its own transaction takes back."""
+    settings = below(tmp_path_factory.mktemp("desk"))
+    with django_db_blocker.unblock(), transaction.atomic():
+        with override_settings(**settings):
+            made = make_desk(make_cast())
+        yield made, settings
+        transaction.set_rollback(True)
+
+
+@pytest.fixture(autouse=True)
+def folders(settings: Any, shared: tuple[Desk, dict[str, Any]]) -> None:
+    for name, value in shared[1].items():
+        setattr(settings, name, value)
+
+
+@pytest.fixture
+def desk(shared: tuple[Desk, dict[str, Any]], db: None) -> Desk:
+    """A copy: what a test changes in memory is its own."""
+    return deepcopy(shared[0])
 
 
 def address(row: Row, desk: Desk) -> str:
