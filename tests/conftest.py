@@ -7,6 +7,7 @@ import os
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 from tests import cast as casting
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from tests.cast import Cast
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+hypothesis.settings.register_profile("patient", deadline=None)  # how fast a machine is, no test may judge
+hypothesis.settings.load_profile("patient")
+CONNECTIONS = 40  # the concurrency tests hold 16 at once
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -23,9 +27,6 @@ def _frozen_imports() -> None:
     """What was imported is no garbage: every run of the engine collects, and would look through all of it."""
     gc.collect()
     gc.freeze()
-
-
-CONNECTIONS = 40  # the concurrency tests hold 16 at once
 
 
 @pytest.fixture(scope="session")

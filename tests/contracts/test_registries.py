@@ -56,6 +56,7 @@ HELPERS = {
     "annotation/sampling/plan.py": "what a strategy is",
     "training/engine/evaluations/alpaca_eval.py": "a judge's annotations as rates; `pop-train alpaca-eval`",
     "training/engine/evaluations/clusters.py": "resamples of prompts, each with all that belongs to it",
+    "training/engine/evaluations/correlation.py": "correlations of many resamples at once",
     "training/engine/evaluations/duels.py": "pairs responses of two models and has them judged",
     "training/engine/evaluations/heldout.py": "what an evaluation is given",
     "training/engine/evaluations/rewardbench.py": "a benchmark with data of its own; `pop-train rewardbench`",

@@ -69,7 +69,6 @@ def test_answers_are_those_of_the_schema(served: Served, operation: Any) -> None
         max_examples=EXAMPLES * len(kinds),
         derandomize=True,
         database=None,
-        deadline=None,
         phases=[hypothesis.Phase.generate],
         suppress_health_check=list(hypothesis.HealthCheck),
     )

@@ -85,7 +85,7 @@ def test_even_parts_leave_no_lonely_rest(count: int, most: int) -> None:
     assert max(sizes) - min(sizes) <= 1
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.lists(encodeds(), min_size=2, max_size=5),
     st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=8),
@@ -107,7 +107,7 @@ def test_a_row_finds_its_own_preferences(pairs: list[Encoded], links: list[tuple
     assert lengths[:, 0].tolist() == [pairs[row["strong"]].chosen_length for row in rows]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(encodeds(), min_size=2, max_size=4))
 def test_neither_company_nor_layout_changes_a_log_probability(pairs: list[Encoded]) -> None:
     model = tiny.model(

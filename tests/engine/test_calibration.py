@@ -65,7 +65,7 @@ def test_forecasts_that_are_right_as_often_as_they_say_are_within_what_chance_gi
     assert tripled["expected_calibration_error"] > tripled["error_by_chance_interval"][1]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.floats(-20, 20), min_size=1, max_size=30))
 def test_both_orders_of_each_pair_say_the_same(margin: list[float]) -> None:
     """σ(m) for an outcome of 1 and σ(−m) for one of 0, which is the symmetric way to say it."""

@@ -86,7 +86,7 @@ def test_samples_of_a_prompt_are_resampled_together() -> None:
 values = st.floats(-5, 5, allow_subnormal=False)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(values, values, st.integers(0, 50), st.integers(0, 50)), min_size=2, max_size=30))
 def test_swapping_the_sides_gives_the_rest(rows: list[tuple[float, float, int, int]]) -> None:
     ours, theirs, long, short = zip(*rows, strict=True)

@@ -85,7 +85,7 @@ parts = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(parts, st.sampled_from([(2, 2), (4, 2), (3, 1)]), st.sampled_from([None, 0.3]))
 def test_one_call_gives_the_numbers_and_gradients_of_the_loop(
     parts: list[Part], heads: tuple[int, int], scaling: float | None

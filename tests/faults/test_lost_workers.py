@@ -103,7 +103,7 @@ def test_a_database_that_breaks_its_connections_does_not_stop_a_run(
     bare_stack: LiveStack, runner: Runner
 ) -> None:
     worker = bare_stack.start_worker()
-    run = runner.launch(world.spec(epochs=300))
+    run = runner.launch(world.spec(epochs=120))
     runner.wait_for_event(run, "metrics")
     cut = (
         "select count(pg_terminate_backend(pid)) from pg_stat_activity "

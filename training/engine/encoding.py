@@ -62,8 +62,7 @@ def encode(tokenizer: Any, preference: Preference, max_length: int) -> Encoded |
     """
     asked = _text(tokenizer, preference.prompt, generation=True)
     texts = [_text(tokenizer, preference.prompt + side) for side in (preference.chosen, preference.rejected)]
-    prompt = _ids(tokenizer, asked)
-    chosen, rejected = (_ids(tokenizer, text) for text in texts)
+    prompt, chosen, rejected = _ids(tokenizer, [asked, *texts])
     length = min(common_prefix(prompt, chosen), common_prefix(prompt, rejected))
     if length >= min(len(chosen), len(rejected), max_length):
         return None
@@ -114,11 +113,12 @@ def encode_prompt(tokenizer: Any, prompt: Messages) -> Ids:
     if not tokenizer.chat_template:
         tokenizer.chat_template = PLAIN_TEMPLATE
     try:
-        return np.asarray(_ids(tokenizer, _text(tokenizer, prompt, generation=True)), np.int32)
+        (ids,) = _ids(tokenizer, [_text(tokenizer, prompt, generation=True)])
     except jinja2.TemplateError as error:
         raise DatasetError(
             f"The model's chat template refuses a prompt: {error}", code="template_refused"
         ) from error
+    return np.asarray(ids, np.int32)
 
 
 def common_prefix(first: Sequence[int], second: Sequence[int]) -> int:
@@ -136,6 +136,7 @@ def _text(tokenizer: Any, messages: Messages, *, generation: bool = False) -> st
     return text
 
 
-def _ids(tokenizer: Any, text: str) -> list[int]:
-    ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
+def _ids(tokenizer: Any, texts: list[str]) -> list[list[int]]:
+    """Of several texts in one call: most of what a call takes is the call."""
+    ids: list[list[int]] = tokenizer(texts, add_special_tokens=False)["input_ids"]
     return ids

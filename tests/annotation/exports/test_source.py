@@ -39,7 +39,7 @@ def written(folder: Path, own: list[str], pairs: list[tuple[str, str]]) -> Sourc
     return Source(lambda name: (folder / name).open("rb"))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(ids, min_size=2, max_size=5 * STRIDE, unique=True))
 def test_every_row_comes_with_its_own_texts(found: list[bytes]) -> None:
     own = sorted(one.hex() for one in found)

@@ -17,7 +17,6 @@ from annotation.imports.records import canonical_json
 
 # Busy machines are slow to draw inputs: that is no failure. FUZZ_EXAMPLES=5000 searches longer.
 fuzz = settings(
-    deadline=None,
     max_examples=int(os.environ.get("FUZZ_EXAMPLES", "100")),
     suppress_health_check=[HealthCheck.too_slow],
 )

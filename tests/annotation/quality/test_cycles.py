@@ -4,7 +4,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from annotation.quality import cycles
@@ -86,7 +86,6 @@ def test_answers_by_coin_make_a_quarter_of_the_triangles_circles() -> None:
     assert found(edges).share == pytest.approx(0.25, abs=0.01)
 
 
-@settings(deadline=None)
 @given(OUTCOMES)
 def test_counts_are_those_of_the_definition(outcomes: list[int]) -> None:
     edges = chosen(outcomes)
@@ -103,7 +102,6 @@ def test_counts_are_those_of_the_definition(outcomes: list[int]) -> None:
     assert result.in_cycles == sum((one, one) in ways for one in range(SIZE))
 
 
-@settings(deadline=None)
 @given(OUTCOMES)
 def test_every_example_is_a_cycle_and_every_circle_an_example(outcomes: list[int]) -> None:
     edges = chosen(outcomes)

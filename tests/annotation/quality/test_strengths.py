@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.optimize import minimize
@@ -102,7 +102,6 @@ def test_strengths_find_the_truth() -> None:
     assert 0.9 < inside.mean() < 0.99
 
 
-@settings(deadline=None)
 @given(ANSWERS, st.sampled_from([0.3, 1.0, PRIOR_SD]))
 def test_it_is_what_a_plain_optimiser_finds(answers: list[Answer], prior_sd: float) -> None:
     result = fitted(answers, prior_sd=prior_sd)
@@ -114,7 +113,6 @@ def test_it_is_what_a_plain_optimiser_finds(answers: list[Answer], prior_sd: flo
     assert result.sd == pytest.approx(exact)
 
 
-@settings(deadline=None)
 @given(ANSWERS, st.permutations(range(SIZE)))
 def test_names_do_not_matter(answers: list[Answer], names: list[int]) -> None:
     renamed = fitted([(names[one], names[other], won) for one, other, won in answers])
@@ -123,7 +121,6 @@ def test_names_do_not_matter(answers: list[Answer], names: list[int]) -> None:
     assert renamed.sd[names] == pytest.approx(result.sd, abs=1e-6)
 
 
-@settings(deadline=None)
 @given(ANSWERS)
 def test_turned_answers_turn_the_strengths(answers: list[Answer]) -> None:
     result = fitted(answers)
@@ -133,7 +130,6 @@ def test_turned_answers_turn_the_strengths(answers: list[Answer]) -> None:
     assert other_way.theta == pytest.approx(result.theta, abs=1e-6)
 
 
-@settings(deadline=None)
 @given(ANSWERS, PAIR)
 def test_one_more_win_raises_the_winner_and_lowers_the_loser(
     answers: list[Answer], pair: tuple[int, int]

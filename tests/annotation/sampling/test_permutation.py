@@ -12,14 +12,13 @@ seeds = st.text(max_size=30)
 
 
 @given(st.integers(1, 600), seeds)
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_every_element_stands_once(n: int, seed: str) -> None:
     permutation = Permutation(n, seed)
     assert sorted(permutation[place] for place in range(n)) == list(range(n))
 
 
 @given(st.integers(1, 10**30), seeds, st.data())
-@settings(deadline=None)
 def test_place_of_undoes_indexing(n: int, seed: str, data: st.DataObject) -> None:
     permutation = Permutation(n, seed)
     place = data.draw(st.integers(0, n - 1))
@@ -62,7 +61,6 @@ def test_first_place_is_uniform_over_seeds(n: int) -> None:
 
 
 @given(st.integers(0, 10**18))
-@settings(deadline=None)
 def test_ranks_and_pairs_are_one_to_one(rank: int) -> None:
     low, high = unrank_pair(rank)
     assert 0 <= low < high

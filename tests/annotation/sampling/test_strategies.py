@@ -11,7 +11,7 @@ from annotation.sampling import STRATEGIES, Plan, UnknownStrategy, iterative, ra
 
 
 @given(st.integers(2, 40), st.text(max_size=8))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_random_stream_holds_every_pair_once(size: int, seed: str) -> None:
     pairs = [random.pair_at(size, seed, place) for place in range(random.length(size))]
     assert len(set(pairs)) == size * (size - 1) // 2
@@ -19,13 +19,13 @@ def test_random_stream_holds_every_pair_once(size: int, seed: str) -> None:
 
 
 @given(st.integers(1, 300), st.text(max_size=8))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_every_preference_gets_its_turn_as_anchor(size: int, seed: str) -> None:
     assert {iterative.anchor_at(size, seed, place) for place in range(size)} == set(range(size))
 
 
 @given(st.integers(2, 120), st.text(max_size=8), st.data())
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_anchor_meets_every_other_preference_once(size: int, seed: str, data: st.DataObject) -> None:
     anchor = data.draw(st.integers(0, size - 1))
     partners = [iterative.partner_at(size, seed, anchor, place) for place in range(size - 1)]
@@ -82,7 +82,6 @@ def test_reuse_saves_labels_and_overlap_multiplies_them() -> None:
 
 
 @given(st.integers(0, 12), st.integers(1, 8), st.integers(1, 6), st.booleans())
-@settings(deadline=None)
 def test_no_estimate_passes_the_number_of_pairs(size: int, k: int, cap: int, reuse: bool) -> None:
     plan = Plan(size=size, k=k, attempt_cap=cap, reuse=reuse)
     for entry in STRATEGIES.values():
