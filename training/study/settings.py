@@ -14,7 +14,7 @@ from typing import Any, Literal
 from training.study.world import Noise
 
 RESULT = "result.json"
-MADE = 1  # raised when the same settings would give another result
+MADE = 2  # raised when the same settings would give another result
 
 Twist = Literal["", "reversed", "shuffled_partners", "shuffled_strengths"]
 

@@ -25,8 +25,7 @@ SHORTEST, BEST, LONGEST = 6, 11, 16  # words of a response
 SCALE, SATURATION = 4.0, 1.5
 AVOIDED, REPEATED, OFF_LENGTH, ENDLESS = 1.2, 0.5, 0.12, 1.0
 CARE = (1.5, 1.8)  # Beta: how much care a writer takes
-LOOKED_AT = 8  # words, the best of which is taken with care
-STUTTER = 0.3  # how often a careless writer says a word again
+SHARPEST = 4.0  # a word that adds 1 more is e⁴ times as likely, to the most careful writer
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,11 @@ class World:
         return Prompt(tuple(found[:-1]), found[-1])
 
     def response(self, prompt: Prompt, draws: np.random.Generator) -> str:
-        """A response by a writer, who takes the best of some words, or any: the former with more care."""
+        """A response by a writer, who takes words that add much the more often the more care is taken.
+
+        A word is drawn with p ∝ exp(care · SHARPEST · what it adds): with no care any word, with more of it
+        what a policy that goes on in the same direction would write.
+        """
         care = float(draws.beta(*CARE))
         careful = round(BEST + draws.normal(0, 1.5))
         length = careful if draws.random() < care else int(draws.integers(SHORTEST, LONGEST + 1))
@@ -77,13 +80,11 @@ class World:
         words: list[int] = []
         for _ in range(min(LONGEST, max(SHORTEST, length))):
             gains = self._gains(prompt, total, words[-1] if words else -1)
-            some = draws.integers(len(gains), size=LOOKED_AT if draws.random() < care else 1)
-            best = int(some[np.argmax(gains[some])])
-            if words and len(some) == 1 and draws.random() < STUTTER:
-                best = words[-1]
-            words.append(best)
-            if best < ATTRIBUTES * WORDS:
-                total[best // WORDS] += self.quality.flat[best]
+            upto = np.exp(care * SHARPEST * (gains - gains.max())).cumsum()
+            word = int(np.searchsorted(upto, draws.random() * upto[-1], side="right"))
+            words.append(word)
+            if word < ATTRIBUTES * WORDS:
+                total[word // WORDS] += self.quality.flat[word]
         return " ".join(self.words[one] for one in words)
 
     def _gains(self, prompt: Prompt, total: Floats, last: int) -> Floats:
