@@ -52,6 +52,9 @@ def test_a_study_is_made_once_and_reported(tmp_path: Path) -> None:
     report = (tmp_path / "reports" / "sanity-quick" / "report.md").read_text()
     assert report in again
     assert "| DPO-PoP, random |" in report
+    drawn = (tmp_path / "reports" / "sanity-quick" / "plots.html").read_text()
+    assert str(lines["dpo_pop"]["win_vs_dpo"]["mean"]) in drawn
+    assert "<script src" not in drawn  # it needs no network
 
 
 def test_every_line_of_every_study_is_there_with_what_it_is_held_against() -> None:

@@ -32,7 +32,7 @@ def compute(root: Path, cells: Cells, processes: int, *, progress: bool = True) 
     first = {name: one for name, one in cells.items() if not one.method.margin_of}
     later = {name: one for name, one in cells.items() if one.method.margin_of}
     with (
-        ProcessPoolExecutor(processes, _context(), initializer=_alone) as pool,
+        ProcessPoolExecutor(processes, _context(), initializer=_alone, initargs=(root,)) as pool,
         tqdm(total=len(cells), disable=not progress, unit="job", dynamic_ncols=True) as bar,
     ):
         found = _known(bar, root, first)
@@ -99,9 +99,10 @@ def _context() -> Any:
     return found
 
 
-def _alone() -> None:
-    """One thread a process: the cells are what runs at the same time."""
+def _alone(root: Path) -> None:
+    """One thread a process: the cells are what runs at the same time. What they share is kept with them."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("POP_CACHE_DIR", str(root.resolve() / "cache"))
     import torch
 
     torch.set_num_threads(1)

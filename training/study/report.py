@@ -1,16 +1,17 @@
-"""A study from its settings to its report: results.json and report.md."""
+"""A study from its settings to its report: results.json, report.md and plots.html."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from training.engine import runrecord
-from training.study import farm, figures, tables
+from training.study import farm, figures, plots, tables
 from training.study.figures import Figure
 from training.study.studies import Setting, Study
 from training.study.variants import VARIANTS
@@ -75,7 +76,7 @@ def _lines(setting: Setting, seeds: Sequence[int], found: farm.Results) -> Lines
 
 
 def write(folder: Path, report: Report, command: str) -> None:
-    """Write `results.json` and `report.md`."""
+    """Write `results.json`, `report.md` and, where plotly is installed, `plots.html`."""
     folder.mkdir(parents=True, exist_ok=True)
     about = {
         "study": report.study.name,
@@ -91,6 +92,8 @@ def write(folder: Path, report: Report, command: str) -> None:
     document = json.dumps(about | {"settings": settings}, indent=2, ensure_ascii=False)
     (folder / "results.json").write_text(document + "\n", encoding="utf-8")
     (folder / "report.md").write_text(markdown(report, about), encoding="utf-8")
+    with suppress(ModuleNotFoundError):  # plotly comes with the web extra
+        plots.write(folder / "plots.html", report.study.question, report.lines)
 
 
 def _documents(lines: Lines) -> dict[str, Any]:

@@ -71,8 +71,8 @@ class Method:
 
     slug: str
     params: dict[str, Any] = field(default_factory=dict)
-    beta: float = 0.5
-    learning_rate: float = 1e-3
+    beta: float = 1.0
+    learning_rate: float = 5e-4
     rows_per_step: int = 32
     epochs: float = 1.0
     as_many_steps: bool = False
