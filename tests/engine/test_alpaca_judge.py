@@ -103,7 +103,7 @@ def test_the_win_rate_closes_what_people_see(capsys: pytest.CaptureFixture[str])
     shown = capsys.readouterr()
     assert shown.out.startswith(f"mine against base, {COUNT} prompts, in percent\nwin_rate ")
     assert "not to be compared with its leaderboard" in shown.out
-    assert f"{COUNT} requests are left: about " in shown.err
+    assert f"Requests left: {COUNT}, about " in shown.err
 
 
 @pytest.mark.parametrize("status", [400, 500])
@@ -154,6 +154,18 @@ def test_whoever_is_stopped_goes_on_with_what_is_missing(how: signal.Signals) ->
     assert len(served.asked) == COUNT - (
         6 if how == signal.SIGINT else 5
     )  # who can waits for what is paid for
+    assert [one["preference"] for one in rows()] == pytest.approx(expected())
+
+
+def test_as_many_are_asked_at_once_as_allowed() -> None:
+    four = threading.Barrier(4, timeout=60)
+
+    def waiting(number: int, body: dict[str, Any]) -> Answer:
+        four.wait()
+        return judge.fair(number, body)
+
+    with judge.judge(waiting) as served:
+        assert asking(served, "--concurrency", "4") == cli.FINISHED
     assert [one["preference"] for one in rows()] == pytest.approx(expected())
 
 

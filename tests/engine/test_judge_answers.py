@@ -27,6 +27,7 @@ DRAWN = {
     "How long does rice cook?": (True, False, False),
     "naïve façade ü": (True, True, True),
 }
+ONE = "<|im_start|>user\n{instruction}{output_1}{output_2}\n<|im_end|>"
 TEXT = st.text(st.characters(exclude_characters="\x1e", exclude_categories=["Cs"]), max_size=40)
 
 
@@ -137,11 +138,18 @@ def test_a_template_keeps_its_messages_and_texts_make_none() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["{instruction}{output_1}", "{instruction}{output_1}{output_2}{output_2}", "<|im_start|>user"]
+    ("text", "said"),
+    [
+        ("{instruction}{output_1}", "once"),
+        ("{instruction}{output_1}{output_2}{output_2}", "once"),
+        ("<|im_start|>user\n{instruction}{output_1}\n<|im_end|>{output_2}", "once"),
+        ("<|im_start|>user\n{instruction}{output_1}{output_2}", "goes from"),
+        (f"<|im_start|>system name=me\nHi\n<|im_end|>{ONE}", "goes from"),
+    ],
 )
-def test_templates_without_their_places_are_refused(text: str, tmp_path: Path) -> None:
+def test_templates_that_would_lose_something_are_refused(text: str, said: str, tmp_path: Path) -> None:
     (tmp_path / "prompt.txt").write_text(text)
-    with pytest.raises(SpecError, match="once"):
+    with pytest.raises(SpecError, match=said):
         verdicts.prompt(tmp_path / "prompt.txt")
     with pytest.raises(SpecError, match="cannot be read"):
         verdicts.prompt(tmp_path)
@@ -156,7 +164,12 @@ def test_outputs_are_paired_by_instruction_in_the_baselines_order() -> None:
         ("a 2", "a 2"),
         ("c 3", "c 0"),
     ]
-    for wrong in ([output("z", "x")], [output("a", "x") | {"output": 7}], [*mine, output("a", "x", "other")]):
+    for wrong in (
+        [output("z", "x")],
+        [output("a", "x") | {"output": 7}],
+        [output("a", "\ud83d")],
+        [*mine, output("a", "x", "other")],
+    ):
         with pytest.raises(DatasetError):
             verdicts.paired(wrong, base)
 

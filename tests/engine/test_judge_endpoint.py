@@ -46,6 +46,7 @@ PASSING = [
     Answer(503),
     Answer(408),
     Answer(200, b"<html>a proxy</html>"),
+    Answer(200, b"not packed", {"Content-Encoding": "gzip"}),
     Answer(200, {"error": {"message": "overloaded"}}),
     Answer(200, {"choices": []}),
     None,

@@ -65,7 +65,7 @@ def weigh(body: Mapping[str, Any]) -> tuple[int, int]:
     """About how many tokens a question has, and how many its answer may have."""
     sizes = (len(one["content"].encode()) for one in body["messages"])
     limit = body.get("max_completion_tokens") or body.get("max_tokens") or 1
-    return sum(FRAME + math.ceil(size / BYTES) for size in sizes), int(limit)
+    return sum(FRAME + math.ceil(size / BYTES) for size in sizes), limit if isinstance(limit, int) else 1
 
 
 def together(tokens: Iterable[tuple[int, int]]) -> tuple[int, int]:

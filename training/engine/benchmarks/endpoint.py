@@ -102,7 +102,7 @@ class Endpoint:
                 raise Stopped
             try:
                 answer = self._http.post(self.url, json=body)
-            except httpx2.TransportError as error:
+            except httpx2.RequestError as error:
                 problem, asked = self._unheard(error), 0.0
             else:
                 if answer.is_success and (found := _completion(answer)) is not None:
@@ -119,7 +119,7 @@ class Endpoint:
         shown = " ".join((text.replace(self._key, "…") if self._key else text).split())
         return shown if len(shown) <= WORDS else shown[: WORDS - 1] + "…"
 
-    def _unheard(self, error: httpx2.TransportError) -> str:
+    def _unheard(self, error: httpx2.RequestError) -> str:
         if isinstance(error, httpx2.TimeoutException):
             return f"no answer within {self._patience.timeout:g} seconds"
         return self.clear(f"{type(error).__name__}: {error}")
@@ -168,7 +168,7 @@ def _completion(answer: httpx2.Response) -> dict[str, Any] | None:
     try:
         found = answer.json()
         return found if isinstance(found["choices"][0], dict) else None
-    except (ValueError, KeyError, IndexError, TypeError):
+    except (ValueError, KeyError, IndexError, TypeError, RecursionError):
         return None
 
 
@@ -176,7 +176,7 @@ def _words(answer: httpx2.Response) -> str:
     """What a server says is wrong: its message if it has one, else all of it."""
     try:
         found = answer.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return answer.text
     for name in ("error", "message", "detail"):
         if isinstance(found, dict) and name in found:

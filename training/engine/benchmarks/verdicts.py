@@ -67,11 +67,15 @@ class Prompt:
     text: str = OURS
 
     def __post_init__(self) -> None:
-        if sorted(PLACE.findall(self.text)) != sorted(PLACES):
+        parts = self._messages()
+        if len(parts) != self.text.count(START):
+            raise SpecError(
+                f"A message of a judge's prompt goes from {START}, its role and a new line to {END}."
+            )
+        inside = "".join(content for _, content in parts) if parts else self.text
+        if sorted(PLACE.findall(inside)) != sorted(PLACES):
             places = ", ".join(f"{{{one}}}" for one in PLACES)
-            raise SpecError(f"A judge's prompt needs each of {places} once.")
-        if START in self.text and not self._messages():
-            raise SpecError(f"A message of a judge's prompt goes from {START} and its role to {END}.")
+            raise SpecError(f"The messages of a judge's prompt need each of {places} once.")
 
     @property
     def sha256(self) -> str:
@@ -135,6 +139,8 @@ def paired(model: Sequence[Mapping[str, Any]], baseline: Sequence[Mapping[str, A
     for file in (model, baseline):
         if not all(isinstance(one[name], str) for one in file for name in PARTS):
             raise DatasetError(f"{', '.join(PARTS)} of an output must be text.")
+        if not all(_whole(one[name]) for one in file for name in PARTS):
+            raise DatasetError("An output holds half of a character, which cannot be sent.")
         if len(names := sorted({one["generator"] for one in file})) > 1:
             raise DatasetError(f"The outputs are of more than one model: {', '.join(names)}.")
     waiting: dict[str, list[Mapping[str, Any]]] = {}
@@ -148,6 +154,15 @@ def paired(model: Sequence[Mapping[str, Any]], baseline: Sequence[Mapping[str, A
     if not found:
         raise DatasetError("The two files have no instruction in common.", code="dataset_empty")
     return found
+
+
+def _whole(text: str) -> bool:
+    """Whether text can be written as UTF-8; JSON may hold halves of characters that cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def switched(instruction: str, seed: int = 0) -> bool:

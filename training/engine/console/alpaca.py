@@ -90,10 +90,8 @@ def told(expected: Mapping[str, Any]) -> str:
     """An estimate in a line."""
     kept = f" ({expected['kept']:,} answers are kept from before)" if expected["kept"] else ""
     cost = "" if expected["cost"] is None else f", {expected['cost']:.2f} in the currency of the prices"
-    return (
-        f"{expected['requests']:,} requests are left{kept}: about {expected['input_tokens']:,} tokens in and "
-        f"{expected['output_tokens']:,} out{cost}."
-    )
+    tokens = f"about {expected['input_tokens']:,} tokens in and {expected['output_tokens']:,} out"
+    return f"Requests left: {expected['requests']:,}{kept}, {tokens}{cost}"
 
 
 def agreed() -> bool:
