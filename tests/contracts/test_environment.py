@@ -19,7 +19,7 @@ COMPOSE = re.compile(r"\$\{([A-Z][A-Z0-9_]+)")
 
 
 def read_by_settings() -> set[str]:
-    """Names given to `env.text(…)` and its siblings anywhere in the sources."""
+    """Names given to `env.text(…)` and its siblings, or to the engine's `environment.text`."""
     return {
         argument.value
         for path in tree.python_files(rooms=tree.SOURCE)
@@ -27,7 +27,7 @@ def read_by_settings() -> set[str]:
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
         and isinstance(node.func.value, ast.Name)
-        and node.func.value.id == "env"
+        and node.func.value.id in {"env", "environment"}
         and node.func.attr in READERS
         for argument in node.args[:1]
         if isinstance(argument, ast.Constant) and isinstance(argument.value, str)

@@ -315,6 +315,7 @@ HELP = [
     ["sft", "--help"],
     ["reward-model", "--help"],
     ["cache", "prune", "--help"],
+    ["alpaca-judge", "--help"],
     ["methods"],
     ["train", "--epochz", "1"],
     ["cache", "prune", "--days", "few"],

@@ -43,6 +43,18 @@ class ModelError(InputError):
     code = "model_not_found"
 
 
+class JudgeRefused(InputError):
+    """A judge's endpoint will not take the request: its key, its model or the request is at fault."""
+
+    code = "judge_refused"
+
+
+class JudgeFailed(EngineError):
+    """A judge's endpoint does not answer, or says nothing of use; what it said before is kept."""
+
+    code = "judge_failed"
+
+
 class NotFinite(EngineError):
     """The loss or its gradient became infinite or NaN: the weights before that step are in the checkpoint."""
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from training.engine import catalog, cli
 from training.engine.console import arguments as typed
+from training.engine.console import judge_arguments
 from training.engine.errors import EngineError, InputError
 from training.engine.spec import Kind
 
@@ -136,6 +137,10 @@ def _add_alpaca(commands: Any) -> None:
     command.add_argument("--generator", required=True, metavar="NAME", help="what the model is called there")
     command.add_argument("--out", type=Path, required=True, metavar="FILE", help="where the outputs go")
     command.set_defaults(run=_alpaca_outputs)
+    about = "have a judge on an OpenAI-compatible endpoint (POP_JUDGE_URL) compare two models' outputs"
+    command = commands.add_parser("alpaca-judge", help=about, description=about, allow_abbrev=False)
+    judge_arguments.add(command)
+    command.set_defaults(run=_alpaca_judge)
 
 
 def _add_responses(group: Any) -> None:
@@ -164,7 +169,7 @@ def _add_methods(commands: Any) -> None:
 
 
 def _add_cache(commands: Any) -> None:
-    about = "what is kept for later runs: log-probabilities of references, rewards of reward models"
+    about = "what is kept for later runs: log-probabilities, rewards, responses, judges' answers"
     command = commands.add_parser("cache", help=about, description=about, allow_abbrev=False)
     actions = command.add_subparsers(dest="action", required=True, metavar="ACTION")
     listing = actions.add_parser("list", help="what there is, last used first", allow_abbrev=False)
@@ -218,6 +223,12 @@ def _alpaca_outputs(given: argparse.Namespace) -> int:
     from training.engine.console import benchmarks
 
     return benchmarks.alpaca_outputs(given)
+
+
+def _alpaca_judge(given: argparse.Namespace) -> int:
+    from training.engine.console import alpaca
+
+    return alpaca.judge(given)
 
 
 def _methods(given: argparse.Namespace) -> int:

@@ -24,16 +24,15 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from training.engine import kept
+
 FORMAT = 1  # of keys and files
 DIGEST = 32  # bytes
 
 
 def folder() -> Path:
-    """POP_CACHE_DIR, or `pop-studio` in the user's cache directory."""
-    if named := os.environ.get("POP_CACHE_DIR"):
-        return Path(named) / "reference"  # somebody without a home needs none
-    users = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return users / "pop-studio" / "reference"
+    """In POP_CACHE_DIR, or in the user's cache directory."""
+    return kept.root() / "reference"
 
 
 class ReferenceCache:
@@ -87,7 +86,7 @@ def store(place: Path, tensors: Mapping[str, Tensor], name: str = "") -> str:
 
 @dataclass(frozen=True)
 class Space:
-    """What is kept for one model: its folder, sequences, bytes, and when it was used last (seconds)."""
+    """What is kept for one model: folder, sequences or answers, bytes, when it was used last (seconds)."""
 
     folder: Path
     sequences: int
@@ -96,8 +95,8 @@ class Space:
 
 
 def roots() -> tuple[Path, ...]:
-    """Everything that is kept for later runs: log-probabilities and rewards, distributions, responses."""
-    return folder(), folder().with_name("contexts"), folder().with_name("generations")
+    """What is kept for later: log-probabilities and rewards, distributions, responses, judges' answers."""
+    return tuple(kept.root() / name for name in ("reference", "contexts", "generations", "verdicts"))
 
 
 def spaces(root: Path | None = None) -> list[Space]:
@@ -117,7 +116,7 @@ def prune(days: float, root: Path | None = None) -> list[Space]:
 
 
 def _space(of: Path) -> Space:
-    files = list(_files(of))
+    files = [*_files(of), *sorted(of.glob("*.jsonl"))]
     sequences = sum(map(_count, files))
     return Space(of, sequences, sum(one.stat().st_size for one in files), of.stat().st_mtime)
 
@@ -127,6 +126,8 @@ def _files(of: Path) -> Iterator[Path]:
 
 
 def _count(file: Path) -> int:
+    if file.suffix == ".jsonl":
+        return file.read_bytes().count(b"\n")
     try:
         with safe_open(file, "pt") as stored:
             found: int = stored.get_slice("keys").get_shape()[0]

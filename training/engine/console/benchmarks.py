@@ -10,17 +10,10 @@ from typing import Any
 
 from training.engine import cli
 from training.engine.benchmarks import outputs, pairs
-from training.engine.console import display, documents
+from training.engine.console import alpaca, display, documents
 from training.engine.errors import DatasetError, SpecError
-from training.engine.evaluations import alpaca_eval as alpaca
+from training.engine.evaluations import alpaca_eval as rates
 from training.engine.run import write_json
-
-# Win rates and their standard errors.
-RATES = {
-    "length_controlled_win_rate": "length_controlled_standard_error",
-    "win_rate": "standard_error",
-    "discrete_win_rate": "",
-}
 
 
 def rewardbench(given: argparse.Namespace) -> int:
@@ -56,11 +49,11 @@ def alpaca_eval(given: argparse.Namespace) -> int:
     Raises:
         DatasetError: a file is at fault.
     """
-    annotations = outputs.read(given.annotations, alpaca.PARTS)
+    annotations = outputs.read(given.annotations, rates.PARTS)
     places = None
     if given.instructions is not None:
         places = outputs.places(annotations, outputs.read(given.instructions, ("instruction",)))
-    result = alpaca.summary(
+    result = rates.summary(
         annotations,
         difficulty=None if given.difficulty is None else outputs.difficulty(given.difficulty),
         places=places,
@@ -69,7 +62,7 @@ def alpaca_eval(given: argparse.Namespace) -> int:
     if given.out is not None:
         given.out.parent.mkdir(parents=True, exist_ok=True)
         write_json(given.out, result)
-    cli.say(json.dumps(result, indent=2, ensure_ascii=False) if given.json else alpaca_table(result))
+    cli.say(json.dumps(result, indent=2, ensure_ascii=False) if given.json else alpaca.table(result))
     return cli.FINISHED
 
 
@@ -89,16 +82,6 @@ def alpaca_outputs(given: argparse.Namespace) -> int:
     given.out.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     cli.say(f"{len(found)} outputs are in {given.out}")
     return cli.FINISHED
-
-
-def alpaca_table(found: dict[str, Any]) -> str:
-    """The win rates with their standard errors, remarks below."""
-    lines = [f"{found['generator']} against {found['baseline']}, {found['n']} prompts, in percent"]
-    for name, error in RATES.items():
-        if name in found:
-            beside = f" ± {found[error]:.2f}" if found.get(error) is not None else ""
-            lines.append(f"{name:28}{found[name]:6.2f}{beside}")
-    return "\n".join([*lines, *found["remarks"]])
 
 
 def table(found: dict[str, Any]) -> str:
