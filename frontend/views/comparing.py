@@ -36,7 +36,6 @@ def compare(request: HttpRequest, slug: str) -> HttpResponse:
         "found": found,
         "groups": [(title, list(lines)) for title, lines in groupby(found.lines, lambda line: line.title)],
         "metrics": metrics(found.runs, asked),
-        "made_from": list(zip(found.runs, found.sources, strict=True)),
         "offered": _offered(request, project, found.runs),
         "most": selectors.MAX_RUNS,
         "formats": FORMATS.items(),

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet, prefetch_related_objects
 
 from annotation.models import PopDataset, Project
 from training import comparing
@@ -26,12 +26,14 @@ MAX_RANKED = 1000  # on a leaderboard, the newest
 
 @dataclass(frozen=True)
 class Comparison:
-    """Everything a comparison says but the curves; columns are in the order of `runs`."""
+    """Everything a comparison says but the curves; columns are in the order of `runs`.
+
+    The runs come with their `sources`.
+    """
 
     runs: list[Run]
     lines: list[Line]
     differences: list[Difference]
-    sources: list[list[RunLink]]
     warnings: list[str]
 
     @property
@@ -60,15 +62,13 @@ def compared(user: Person, project: Project, ids: Sequence[int]) -> Comparison:
     results: dict[int, list[Result]] = {run.pk: [] for run in runs}
     for item in Evaluation.objects.filter(run__in=runs):
         results[item.run_id].append(_result(item))
-    links: dict[int, list[RunLink]] = {run.pk: [] for run in runs}
-    for link in RunLink.objects.filter(run__in=runs).select_related("source").order_by("role"):
-        links[link.run_id].append(link)
+    links = RunLink.objects.select_related("source").order_by("role")
+    prefetch_related_objects(runs, Prefetch("sources", queryset=links))
     lines = comparing.lines(list(results.values()))
     return Comparison(
         runs=runs,
         lines=lines,
         differences=comparing.differences([run.spec for run in runs]),
-        sources=list(links.values()),
         warnings=list(_warnings(runs, lines)),
     )
 
