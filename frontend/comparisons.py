@@ -6,10 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.text import Truncator
+
 from frontend.plots import PLOTS, Plot, Points
 from training.models import Run
 
 FIRST = ("loss", "rewards/margins", "reward/margins")  # what is plotted unless metrics are chosen
+LEGEND = 28  # characters of a name
 # Logged now and then only, so that a run's newest metrics may lack them.
 SELDOM = {Run.Kind.REWARD_MODEL: ("heldout/loss", "heldout/accuracy")}
 
@@ -37,6 +40,11 @@ def metrics(runs: Iterable[Run], asked: Sequence[str]) -> list[Metric]:
 def title(plot: Plot, words: str) -> str:
     """A metric's name, where the run page has several in one plot."""
     return plot.title if len(plot.series) == 1 else f"{plot.title}: {words}"
+
+
+def legend(run: Run) -> str:
+    """A run beside its line: as much of its name as fits on a phone, and its number."""
+    return f"{Truncator(run.name).chars(LEGEND)} #{run.number}" if run.name else f"Run {run.number}"
 
 
 def overlaid(

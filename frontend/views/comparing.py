@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 
 from annotation.models import Project
 from frontend import desk
-from frontend.comparisons import FIRST, metrics, overlaid
+from frontend.comparisons import FIRST, legend, metrics, overlaid
 from frontend.plotly_csp import style_ids
 from training import comparing
 from training.comparison_files import FORMATS
@@ -30,12 +30,14 @@ def compare(request: HttpRequest, slug: str) -> HttpResponse:
     project = desk.managed(request, slug)
     found = selectors.compared(desk.person(request), project, _ids(request))
     asked = _metrics(request)
+    plotted = metrics(found.runs, asked)
     context = {
         "project": project,
         "tab": "runs",
         "found": found,
         "groups": [(title, list(lines)) for title, lines in groupby(found.lines, lambda line: line.title)],
-        "metrics": metrics(found.runs, asked),
+        "metrics": plotted,
+        "shown": sum(metric.shown for metric in plotted),
         "offered": _offered(request, project, found.runs),
         "most": selectors.MAX_RUNS,
         "formats": FORMATS.items(),
@@ -52,7 +54,7 @@ def compare_data(request: HttpRequest, slug: str) -> JsonResponse:
     """The curves of the chosen metrics, one line a run."""
     project, user, asked = desk.managed(request, slug), desk.person(request), _metrics(request)
     found = selectors.curves(user, project, _ids(request), asked)
-    names = [column.heading for column in selectors.columns(run for run, _ in found)]
+    names = [legend(run) for run, _ in found]
     return JsonResponse({"plots": overlaid(names, [curves for _, curves in found], asked)})
 
 

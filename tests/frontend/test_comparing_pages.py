@@ -131,7 +131,7 @@ def test_too_many_runs_are_refused_in_words_and_one_named_twice_counts_once(
     assert "At most 8 runs" in answer.content.decode()
     page = compare(owner_client, desk, *runs[:8], runs[0])
     assert "8 runs compared" in page
-    assert "Choose two to 8 runs" in compare(owner_client, desk)
+    assert "Choose 2 to 8 runs" in compare(owner_client, desk)
 
 
 def test_the_leaderboard_ranks_finished_runs_and_says_who_is_not_distinguishable(
