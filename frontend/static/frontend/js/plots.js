@@ -29,7 +29,7 @@ function layout(plot) {
   const grid = colour("--line");
   const surface = colour("--surface");
   const made = {
-    margin: { l: 48, r: 12, t: 8, b: 40 }, height: 260 + 20 * Math.max(0, plot.series.length - 3), autosize: true,
+    margin: { l: 48, r: 12, t: 8, b: 40 }, height: 260 + 22 * Math.max(0, plot.series.length - 2), autosize: true,
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: ink },
     hovermode: "x unified", hoverlabel: { bgcolor: surface, bordercolor: grid, font: { color: colour("--ink") } },
