@@ -60,6 +60,11 @@ def managed(request: HttpRequest, slug: str) -> Project:
     return project
 
 
+def number(text: str) -> int | None:
+    """An id out of an address or a form; None for anything else."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
 def pages(request: HttpRequest, rows: Any, per_page: int = 50) -> Page[Any]:
     """The page of a list the address asks for; a number out of range is the nearest page there is."""
     return Paginator(rows, per_page).get_page(request.GET.get("page"))

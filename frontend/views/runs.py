@@ -20,6 +20,7 @@ from training.engine import catalog, presets
 from training.models import Run
 from training.selectors import lineage as family
 from training.selectors import runs as selectors
+from training.selectors.comparing import MAX_RUNS
 from training.services import runs
 
 MAX_SOURCES = 200  # runs offered as a base or a reward model, the newest
@@ -37,6 +38,7 @@ def run_list(request: HttpRequest, slug: str) -> HttpResponse:
         "project": project,
         "tab": "runs",
         "page": page,
+        "most": MAX_RUNS,
         "moving": any(run.state in LIVE for run in page),
         "has_dataset": _frozen(request, project).exists(),
         "missing": desk.missing_queues("gpu"),
@@ -84,7 +86,7 @@ def _form(request: HttpRequest) -> RunForm:
 def _launch(request: HttpRequest, project: Project, form: RunForm) -> Any:
     """The run, or None with the reasons in the form."""
     form.is_valid()
-    dataset = _frozen(request, project).filter(pk=_number(form.dataset)).first()
+    dataset = _frozen(request, project).filter(pk=desk.number(form.dataset)).first()
     if dataset is None:
         form.errors["dataset"] = ["Choose a frozen dataset."]
     if form.errors or dataset is None:
@@ -153,7 +155,3 @@ def _estimate(form: RunForm, dataset: PopDataset | None) -> dict[str, int] | Non
     if form.on_rows:
         rows = dataset.row_count - dataset.heldout_row_count
     return {"rows": rows, "steps": max(1, round(epochs * rows / per_step))}
-
-
-def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None

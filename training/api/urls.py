@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from annotation.api.routing import route
+from training.api.views.comparing import CompareFileViewSet, CompareViewSet, LeaderboardViewSet
 from training.api.views.registries import (
     EvaluationEntryViewSet,
     MethodViewSet,
@@ -16,6 +17,9 @@ RUN = "runs/<id:pk>"
 
 urlpatterns = [
     *route("projects/<slug:project>/runs/", ProjectRunViewSet, "project-runs", get="list"),
+    *route("projects/<slug:project>/compare", CompareViewSet, "compare", get="retrieve"),
+    *route("projects/<slug:project>/compare/download", CompareFileViewSet, "compare-file", get="retrieve"),
+    *route("projects/<slug:project>/leaderboard/", LeaderboardViewSet, "leaderboard", get="list"),
     *route("runs/", RunViewSet, "runs", post="create"),
     *route(f"{RUN}/", RunViewSet, "run", get="retrieve", delete="destroy"),
     *route(f"{RUN}/cancel", RunViewSet, "run-cancel", post="cancel"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -91,13 +91,18 @@ def events(
 
 def curves(user: Person, run: Run) -> dict[str, list[list[float]]]:
     """Metric name → [[step, value], …], thinned to 1,000 points. What a resumed run did again counts once."""
-    series: dict[str, dict[int, float]] = {}
     lines = events(user, run, kinds=["metrics"]).exclude(step=None).order_by("seq")
-    for step, data in lines.values_list("step", "data"):
+    return series(lines.values_list("step", "data"))
+
+
+def series(lines: Iterable[tuple[int | None, dict[str, Any]]]) -> dict[str, list[list[float]]]:
+    """The numbers of metrics lines (step, data) in their order, as `curves` has them."""
+    found: dict[str, dict[int, float]] = {}
+    for step, data in lines:
         for name, value in data.items():
             if isinstance(value, int | float) and not isinstance(value, bool):
-                series.setdefault(name, {})[step or 0] = value
-    return {name: _thinned(points) for name, points in series.items()}
+                found.setdefault(name, {})[step or 0] = value
+    return {name: _thinned(points) for name, points in found.items()}
 
 
 def _thinned(points: dict[int, float]) -> list[list[float]]:

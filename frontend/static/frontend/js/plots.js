@@ -1,4 +1,4 @@
-// The run page's plots: data from the page's own endpoint, drawn by Plotly, each with a table beside it.
+// Plots of a run, or of several: data from the page's own endpoint, drawn by Plotly, each with a table beside it.
 
 const root = document.getElementById("plots");
 const SERIES = ["--series-1", "--series-2", "--series-3", "--series-4"];
@@ -29,7 +29,7 @@ function layout(plot) {
   const grid = colour("--line");
   const surface = colour("--surface");
   const made = {
-    margin: { l: 48, r: 12, t: 8, b: 40 }, height: 260, autosize: true,
+    margin: { l: 48, r: 12, t: 8, b: 40 }, height: 260 + 22 * Math.max(0, plot.series.length - 2), autosize: true,
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: ink },
     hovermode: "x unified", hoverlabel: { bgcolor: surface, bordercolor: grid, font: { color: colour("--ink") } },
@@ -48,14 +48,16 @@ function traces(plot) {
   return plot.series.map((series, index) => {
     const x = series.points.map((point) => point[0]);
     const y = series.points.map((point) => point[1]);
-    const tone = colour(SERIES[index % SERIES.length]);
+    const place = series.place ?? index; // a run keeps its colour where another one has no such curve
+    const tone = colour(SERIES[place % SERIES.length]);
+    const dashed = (place + Math.floor(place / SERIES.length)) % 2; // eight lines, no two alike
     if (series.kind === "bar") {
       return { type: "bar", name: series.name, x, y, width: series.width, yaxis: "y2", marker: { color: colour("--series-bar") }, hovertemplate: "%{y:,}" };
     }
     const few = x.length < 25;
     return {
       type: "scatter", mode: few ? "lines+markers" : "lines", name: series.name, x, y,
-      line: { color: tone, width: 2, dash: index % 2 ? "dash" : "solid" }, marker: { size: 5 }, hovertemplate: "%{y:.4g}",
+      line: { color: tone, width: 2, dash: dashed ? "dash" : "solid" }, marker: { size: 5 }, hovertemplate: "%{y:.4g}",
     };
   });
 }

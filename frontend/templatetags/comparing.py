@@ -1,0 +1,36 @@
+"""How a value stands to the best, in words; a setting as the spec has it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from training.comparing import Standing
+
+register = template.Library()
+
+_MARKS = {
+    Standing.BEST: ("ok", "best"),
+    Standing.NOT_DISTINGUISHABLE: ("info", "not distinguishable"),
+    Standing.UNKNOWN: ("neutral", "no interval to tell by"),
+}
+
+
+@register.simple_tag
+def standing_mark(standing: Standing) -> SafeString:
+    """A badge with words; nothing for what is worse, or not compared."""
+    if standing not in _MARKS:
+        return SafeString("")
+    return format_html('<span class="badge badge--{} mark">{}</span>', *_MARKS[standing])
+
+
+@register.filter
+def setting(value: Any) -> str:
+    """A value of a spec: text as it is, the rest as JSON; a dash for none."""
+    if value is None:
+        return "–"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

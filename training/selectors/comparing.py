@@ -1,0 +1,164 @@
+"""Runs of a project side by side, and in order of a measure. Queries do not grow with the runs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from django.db.models import Prefetch, QuerySet, prefetch_related_objects
+
+from annotation.models import PopDataset, Project
+from training import comparing
+from training.comparing import Difference, Line, Place, Result
+from training.comparison_files import Column
+from training.errors import Invalid
+from training.models import Evaluation, Run, RunEvent, RunLink
+from training.rules import run_not_found
+from training.selectors import runs as selectors
+
+if TYPE_CHECKING:
+    from annotation.rules import Person
+
+MAX_RUNS = 8  # side by side
+MAX_RANKED = 1000  # on a leaderboard, the newest
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Everything a comparison says but the curves; columns are in the order of `runs`.
+
+    The runs come with their `sources`.
+    """
+
+    runs: list[Run]
+    lines: list[Line]
+    differences: list[Difference]
+    warnings: list[str]
+
+    @property
+    def datasets(self) -> list[PopDataset]:
+        """Those the runs were trained on, each once."""
+        return list({run.dataset_id: run.dataset for run in self.runs}.values())
+
+
+def chosen(user: Person, project: Project, ids: Sequence[int]) -> list[Run]:
+    """The project's runs with these ids, in this order, each once.
+
+    Raises:
+        NotFound: the user is no member, or one of the runs is not of this project.
+        NotAllowed: the user is an annotator.
+        Invalid: more than `MAX_RUNS`.
+    """
+    known = {run.pk: run for run in _runs(user, project).filter(pk__in=_few(ids))}
+    if len(known) < len(set(ids)):
+        raise run_not_found()
+    return [known[one] for one in dict.fromkeys(ids)]
+
+
+def compared(user: Person, project: Project, ids: Sequence[int]) -> Comparison:
+    """Measures, differences in the specs, and what the runs were made from. Raises like `chosen`."""
+    runs = chosen(user, project, ids)
+    results: dict[int, list[Result]] = {run.pk: [] for run in runs}
+    for item in Evaluation.objects.filter(run__in=runs):
+        results[item.run_id].append(_result(item))
+    links = RunLink.objects.select_related("source").order_by("role")
+    prefetch_related_objects(runs, Prefetch("sources", queryset=links))
+    lines = comparing.lines(list(results.values()))
+    return Comparison(
+        runs=runs,
+        lines=lines,
+        differences=comparing.differences([run.spec for run in runs]),
+        warnings=list(_warnings(runs, lines)),
+    )
+
+
+def curves(
+    user: Person, project: Project, ids: Sequence[int], names: Collection[str]
+) -> list[tuple[Run, dict[str, list[list[float]]]]]:
+    """Each run with its curves of these metrics, as `runs.curves` has them. Raises like `chosen`."""
+    found = chosen(user, project, ids)
+    events = (
+        RunEvent.objects.filter(run__in=found, kind="metrics").exclude(step=None).order_by("run_id", "seq")
+    )
+    lines: dict[int, list[tuple[int | None, dict[str, object]]]] = {run.pk: [] for run in found}
+    for run_id, step, data in events.values_list("run_id", "step", "data").iterator():
+        lines[run_id].append((step, {name: data[name] for name in names if name in data}))
+    return [(run, selectors.series(lines[run.pk])) for run in found]
+
+
+def columns(runs: Iterable[Run]) -> list[Column]:
+    """The runs as files and plots name them."""
+    return [Column(run.number, run.name, run.dataset.sha256) for run in runs]
+
+
+def measured(user: Person, project: Project) -> list[tuple[str, str]]:
+    """(evaluation, measure) that runs can be ranked by: those with a direction, of evaluations there are."""
+    found = Evaluation.objects.filter(run__in=_finished(user, project)).order_by()
+    names = set(found.values_list("name", flat=True).distinct())
+    return [key for key in comparing.DIRECTIONS if key[0] in names]
+
+
+def datasets(user: Person, project: Project) -> QuerySet[PopDataset]:
+    """Datasets that a leaderboard may be narrowed to: those of finished runs."""
+    trained_on = _finished(user, project).order_by().values("dataset")
+    return PopDataset.objects.filter(pk__in=trained_on).select_related("project")
+
+
+def leaderboard(
+    user: Person, project: Project, evaluation: str, measure: str, dataset: int | None = None
+) -> list[tuple[Place, Run]]:
+    """Finished runs by the measure, the best first; of one dataset, or of all.
+
+    Raises:
+        NotFound, NotAllowed: the user does not manage the project.
+    """
+    finished = _finished(user, project)
+    rows = finished if dataset is None else finished.filter(dataset=dataset)
+    runs = {run.pk: run for run in rows[:MAX_RANKED]}
+    found = Evaluation.objects.filter(run__in=rows.values("pk"), name=evaluation)
+    results = {item.run_id: _result(item) for item in found if item.run_id in runs}
+    newest_first = {pk: results[pk] for pk in runs if pk in results}
+    return [(place, runs[place.run]) for place in comparing.ranking(newest_first, evaluation, measure)]
+
+
+def _runs(user: Person, project: Project) -> QuerySet[Run]:
+    return selectors.of_project(user, project).select_related("dataset__project", "created_by")
+
+
+def _finished(user: Person, project: Project) -> QuerySet[Run]:
+    return _runs(user, project).filter(state=Run.State.FINISHED)
+
+
+def _few(ids: Sequence[int]) -> set[int]:
+    distinct = set(ids)
+    if len(distinct) > MAX_RUNS:
+        words = f"At most {MAX_RUNS} runs are compared at once; these are {len(distinct)}. Choose fewer."
+        raise Invalid("too_many_runs", words, {"run": [words]})
+    return distinct
+
+
+def _result(item: Evaluation) -> Result:
+    return Result(item.name, item.result, item.dataset_sha256)
+
+
+def _warnings(runs: Sequence[Run], lines: Iterable[Line]) -> Iterator[str]:
+    """What keeps the runs from being compared line by line, in words."""
+    if len({run.dataset.sha256 for run in runs}) > 1:
+        yield (
+            "The runs were trained on different datasets: a difference may come from the data as well as "
+            "from the settings. Where they were measured on different held-out data, no best value is marked."
+        )
+    if len({run.kind for run in runs}) > 1:
+        yield (
+            "The runs are of different kinds: a reward model's measures are of its rewards, a policy's of "
+            "its implicit rewards."
+        )
+    if any(run.state != Run.State.FINISHED for run in runs):
+        yield "Some runs have not finished: their curves end early, and evaluations come last."
+    bases = {run.spec.get("model", {}).get("base") for run in runs}
+    if len(bases) > 1 and any(line.evaluation == "heldout_loss" for line in lines):
+        yield (
+            "The runs have different base models: the held-out loss, in nats a token, compares them only if "
+            "they have the same tokenizer."
+        )
