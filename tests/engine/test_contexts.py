@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional
@@ -15,6 +16,7 @@ from transformers import AutoModelForCausalLM
 from tests.engine import world
 from training.engine import contexts, preparation, reference_cache, runner
 from training.engine.batching import Room
+from training.engine.encoding import Encoded
 from training.engine.layouts import Layout, packed, padded
 from training.engine.logps import Scorer
 
@@ -74,6 +76,20 @@ def test_kl_is_that_of_the_models_own_logits(
     assert float(kl.min()) > 0.01
     same = found.kl(start, pad_id=run.pad_id, room=ROOM)
     assert float(same.abs().max()) < 1e-5
+
+
+@pytest.mark.parametrize("layout", [packed, padded])
+def test_what_has_no_prompt_has_no_context_for_its_first_token(tmp_path: Path, layout: Layout) -> None:
+    start = Scorer(prepared(tmp_path).base.model, layout=layout)
+    one = Encoded(np.asarray([3, 4, 5, 6], np.int32), np.asarray([3, 7, 8], np.int32), 0)
+    two = Encoded(np.asarray([3, 5, 5], np.int32), np.asarray([3, 5, 8], np.int32), 2)
+    found = contexts.taken(
+        [one, two], range(2), start, weights=f"bare {layout}", precision="fp32", pad_id=0, room=ROOM
+    )
+    assert found is not None
+    assert found.of.tolist() == [0] * (3 + 2) + [1] * (1 + 1)
+    assert found.reference.exp().sum(-1) == pytest.approx(1, abs=1e-5)
+    assert float(found.kl(start, pad_id=0, room=ROOM).abs().max()) < 1e-5
 
 
 @pytest.mark.parametrize("lora", [None, {"r": 4}])
