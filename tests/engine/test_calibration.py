@@ -169,6 +169,22 @@ def test_a_resample_takes_a_prompt_with_all_its_items() -> None:
     assert clusters.weights(np.asarray([[1, 1, 0], [2, 2, 2]])).tolist() == [[2, 0, 2, 1], [0, 3, 0, 0]]
 
 
+def test_many_items_of_a_few_prompts_are_not_all_held_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.random.default_rng(1).normal(size=600)
+    clusters, sizes = Clusters(np.arange(600) % 6), []
+
+    def mean(weights: Any) -> Any:
+        sizes.append(weights.size)
+        return weights @ values / weights.sum(axis=1)
+
+    whole = clusters.around(mean, 0)
+    monkeypatch.setattr("training.engine.evaluations.heldout.HELD", 6000)
+    sizes.clear()
+    assert clusters.around(mean, 0) == pytest.approx(whole)  # the same draws
+    assert max(sizes) == 6000
+    assert sum(sizes) == 600 * 1000
+
+
 @pytest.mark.parametrize("name", ["calibration", "divergence"])
 def test_what_does_not_apply_is_skipped_in_words(name: str) -> None:
     evaluate = {"calibration": calibration.evaluate, "divergence": divergence.evaluate}[name]

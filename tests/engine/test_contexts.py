@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional
@@ -15,6 +16,7 @@ from transformers import AutoModelForCausalLM
 from tests.engine import world
 from training.engine import contexts, preparation, reference_cache, runner
 from training.engine.batching import Room
+from training.engine.encoding import Encoded
 from training.engine.layouts import Layout, packed, padded
 from training.engine.logps import Scorer
 
@@ -76,6 +78,20 @@ def test_kl_is_that_of_the_models_own_logits(
     assert float(same.abs().max()) < 1e-5
 
 
+@pytest.mark.parametrize("layout", [packed, padded])
+def test_what_has_no_prompt_has_no_context_for_its_first_token(tmp_path: Path, layout: Layout) -> None:
+    start = Scorer(prepared(tmp_path).base.model, layout=layout)
+    one = Encoded(np.asarray([3, 4, 5, 6], np.int32), np.asarray([3, 7, 8], np.int32), 0)
+    two = Encoded(np.asarray([3, 5, 5], np.int32), np.asarray([3, 5, 8], np.int32), 2)
+    found = contexts.taken(
+        [one, two], range(2), start, weights=f"bare {layout}", precision="fp32", pad_id=0, room=ROOM
+    )
+    assert found is not None
+    assert found.of.tolist() == [0] * (3 + 2) + [1] * (1 + 1)
+    assert found.reference.exp().sum(-1) == pytest.approx(1, abs=1e-5)
+    assert float(found.kl(start, pad_id=0, room=ROOM).abs().max()) < 1e-5
+
+
 @pytest.mark.parametrize("lora", [None, {"r": 4}])
 def test_every_run_tells_it_as_it_trains_and_of_the_model_it_leaves(
     tmp_path: Path, lora: dict[str, int] | None
@@ -83,7 +99,11 @@ def test_every_run_tells_it_as_it_trains_and_of_the_model_it_leaves(
     folder = world.run_dir(tmp_path, model={"lora": lora}, training={"logging_steps": 1, "warmup_ratio": 0})
     run = world.open_run(folder)
     runner.train(run)
-    logged = [event.data["policy/kl_token"] for event in world.told(folder, "metrics") if event.step]
+    logged = [
+        event.data["policy/kl_token"]
+        for event in world.told(folder, "metrics")
+        if "policy/kl_token" in event.data
+    ]
     assert 0 < logged[0] < logged[-1]
     seen = json.loads((folder / "evaluation.json").read_text())["results"]["divergence"]["contexts"]
     assert seen["kl_token"] == pytest.approx(logged[-1], rel=1e-4)
@@ -95,6 +115,20 @@ def test_every_run_tells_it_as_it_trains_and_of_the_model_it_leaves(
     expected = by_hand(trained, base, run.contexts)
     assert seen["n"] == len(expected)
     assert seen["kl_token"] == pytest.approx(float(expected.mean()), rel=1e-3)
+
+
+@pytest.mark.parametrize(("logging_steps", "at"), [(1, [1, 2, 4, 6, 8, 10, 11]), (3, [1, 3, 6, 9])])
+def test_looking_takes_a_fixed_small_part_of_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logging_steps: int, at: list[int]
+) -> None:
+    monkeypatch.setattr(contexts, "APART", 2)  # five held-out preferences: ten rows, at five a step
+    training = {"logging_steps": logging_steps, "rows_per_step": 5, "epochs": 5.5}
+    folder = world.run_dir(tmp_path, world.rows(10), training=training)
+    runner.train(world.open_run(folder))
+    told = world.told(folder, "metrics")
+    logged = [event.step for event in told if "loss" in event.data]
+    assert [event.step for event in told if "policy/kl_token" in event.data] == at
+    assert logging_steps > 1 or logged == list(range(1, 12))
 
 
 def test_what_the_reference_says_is_computed_once_for_all_runs(

@@ -12,6 +12,7 @@ from scipy import stats
 
 from training.engine import catalog, evaluations
 from training.engine.evaluations import HeldOut
+from training.engine.evaluations.correlation import spearman_of_resamples
 from training.engine.evaluations.heldout import Floats, Ints, interval
 
 
@@ -135,3 +136,14 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
         low, high = found
         covered += low <= 0.0 <= high
     assert 176 <= covered <= 199  # 95% of 200 is 190; the percentile bootstrap of 40 falls a little short
+
+
+def test_resamples_are_ranked_as_scipy_ranks_them_with_ties_and_without_spread() -> None:
+    draws = np.random.default_rng(4)
+    x, y = draws.normal(size=50).round(1), draws.integers(0, 4, 50).astype(float)
+    drawn = draws.integers(0, 50, (30, 50))
+    drawn[0] = 7  # nothing varies
+    found = spearman_of_resamples(x, y)(drawn)
+    assert np.isnan(found[0])
+    expected = [stats.spearmanr(x[one], y[one]).statistic for one in drawn[1:]]
+    assert found[1:] == pytest.approx(expected, abs=1e-12)

@@ -298,6 +298,24 @@ def test_a_method_is_explained(slug: str, capsys: pytest.CaptureFixture[str]) ->
     assert json.loads(capsys.readouterr().out)["slug"] == slug
 
 
+@pytest.mark.parametrize(
+    ("slug", "needs"),
+    [
+        ("dpo", "preferences"),
+        ("dpo_pop", "PoP rows"),
+        ("madpo", "preferences, a reward model's run (reward_model)"),
+        ("mmpo", "preferences, scores (or a reward model's run: reward_model)"),
+        ("dpo_scaled", "preferences, scores"),
+        ("dpo_pop_strength", "preferences, PoP rows to fit strengths to"),
+    ],
+)
+def test_what_a_method_cannot_do_without_is_told(
+    slug: str, needs: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert pop_train.main(["methods", slug]) == 0
+    assert f"Needs: {needs}\n" in capsys.readouterr().out
+
+
 def test_limits_are_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert pop_train.main(["methods", "dpo_pop"]) == 0
     assert "0.01, above 0, at most 1." in capsys.readouterr().out

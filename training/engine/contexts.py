@@ -30,6 +30,7 @@ from training.engine.reference_cache import DIGEST
 PREFERENCES = 16
 MOST = 1024  # contexts
 NUMBERS = 1 << 24  # of the reference that are kept: 64 MB
+APART = 16  # rows trained on between two looks, for each preference of the contexts
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,15 @@ class Contexts:
     chosen: Tensor
     of: Tensor
     reference: Tensor
+
+    def due(self, before: int, now: int) -> bool:
+        """Whether to look again after so many rows trained on, and so many at the log before.
+
+        Looking costs two forward passes a preference, learning from a row at least six: as seldom as this it
+        takes about 2% of a run's time, however few rows a step has.
+        """
+        every = APART * len(self.encoded)
+        return now // every > before // every
 
     def kl(self, scorer: Scorer, *, pad_id: int, room: Room) -> Tensor:
         """KL(π(· | c) ‖ π_ref(· | c)) at each context c under the scorer's present weights: nats, fp32 [T].
@@ -86,7 +96,9 @@ def taken(
     kept = tuple(one for one in (encoded[place] for place in drawn) if one is not None)
     if not kept:
         return None
-    lengths = torch.tensor([one.chosen_length + one.rejected_length for one in kept])
+    lengths = _lengths(kept).sum(dim=1)
+    if not int(lengths.sum()):
+        return None
     vocabulary = scorer.vocabulary
     step = -(-int(lengths.sum()) // max(1, min(MOST, NUMBERS // vocabulary)))
     chosen = torch.arange(int(lengths.sum()))[step // 2 :: step].contiguous()
@@ -126,7 +138,7 @@ def _distributions(
     encoded: Sequence[Encoded], chosen: Tensor, scorer: Scorer, *, pad_id: int, room: Room
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """A forward pass at a time: positions in `chosen`, and log π(· | context) at them, [k, V]."""
-    lengths = torch.tensor([[one.chosen_length, one.rejected_length] for one in encoded])
+    lengths = _lengths(encoded)
     starts = (lengths.flatten().cumsum(0) - lengths.flatten()).view(-1, 2)
     with evaluating(scorer), scorer.unseen():
         for places in fill(encoded, by_length(encoded, range(len(encoded))), room, scorer.layout):
@@ -136,6 +148,13 @@ def _distributions(
             if not here.any():
                 continue
             yield torch.searchsorted(chosen, numbers[here]), scorer.distributions(batch, here)
+
+
+def _lengths(encoded: Sequence[Encoded]) -> Tensor:
+    """Scored tokens of both responses, int64 [n, 2]. Without a prompt nothing predicts the first one."""
+    return torch.tensor(
+        [[len(ids) - max(one.prompt_length, 1) for ids in (one.chosen, one.rejected)] for one in encoded]
+    )
 
 
 def _numbers(batch: TokenBatch, starts: Tensor) -> Tensor:

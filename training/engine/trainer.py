@@ -228,8 +228,15 @@ class PairTrainer(StepTrainer, trl_seam.SeamTrainer):
         return found | ({} if ratio is None else {"pop/drift_ratio": ratio}) | self._divergence()
 
     def _divergence(self) -> dict[str, float]:
-        """KL to the reference at the run's contexts; the time it takes is not training's."""
-        if self.contexts is None:
+        """KL to the reference at the run's contexts; the time it takes is not training's.
+
+        At the first and at the last step, and in between where `Contexts.due` says so: by the step alone, so
+        that a resumed run tells what it would have told.
+        """
+        step, rows = self.state.global_step, self.args.per_device_train_batch_size
+        before = max(0, step - self.args.logging_steps) * rows
+        ends = step in (1, self.state.max_steps)
+        if self.contexts is None or not (ends or self.contexts.due(before, step * rows)):
             return {}
         self.meter.pause()
         kl = self.contexts.kl(self.scorer, pad_id=self.data_collator.pad_id, room=self.room)

@@ -48,11 +48,13 @@ def needs(method: catalog.Method) -> list[str]:
     """What a run of this method must have, in words."""
     found = ["PoP rows" if method.pop_rows else "preferences"]
     if method.needs_score_margin:
-        found.append(
-            "scores, the chosen response's above the rejected one's"
-            if method.needs_positive_margin
-            else "scores"
-        )
+        above = ", the chosen response's above the rejected one's" if method.needs_positive_margin else ""
+        instead = " (or a reward model's run: reward_model)" if method.reward_margin_instead else ""
+        found.append(f"scores{instead}{above}")
+    if method.needs_reward_margin:
+        found.append("a reward model's run (reward_model)")
+    if method.needs_rows and not method.pop_rows:
+        found.append("PoP rows to fit strengths to")
     if method.batch_statistics:
         found.append("several rows in a forward pass (micro_batch)")
     return found

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy import special, stats
 
-from training.engine.evaluations.correlation import spearman
+from training.engine.evaluations.correlation import spearman, spearman_of_resamples
 from training.engine.evaluations.heldout import NO_HELDOUT, Floats, HeldOut, Ints, interval
 
 BINS = 10
@@ -43,7 +43,7 @@ def _comparisons(heldout: HeldOut) -> dict[str, Any]:
     if len(lead) > 2 and np.ptp(lead) > 0 and np.ptp(confidence) > 0:
         found["spearman"] = float(spearman(lead, confidence))
         found["spearman_interval"] = interval(
-            lambda drawn: spearman(lead[drawn], confidence[drawn]), len(lead), heldout.seed
+            spearman_of_resamples(lead, confidence), len(lead), heldout.seed
         )
     return found
 

@@ -29,7 +29,8 @@ class Clusters:
 
     def around(self, statistic: Statistic, seed: int) -> list[float] | None:
         """The 95% percentile-bootstrap interval over prompts of a statistic."""
-        return interval(lambda drawn: statistic(self.weights(drawn)), self.count, seed)
+        items = len(self.of)
+        return interval(lambda drawn: statistic(self.weights(drawn)), self.count, seed, width=items)
 
 
 def mean_of(values: Floats) -> Statistic:

@@ -14,7 +14,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 RESAMPLES = 1000
-HELD = 1 << 20  # positions drawn at a time
+HELD = 1 << 20  # positions, or weights of items, at a time
 DIGITS = 10  # significant ones of the largest score margin
 NO_HELDOUT = "The dataset has no held-out preferences that fit the model's length."
 NO_SCORES = "The held-out preferences have no scores."
@@ -112,13 +112,14 @@ class HeldOut:
 
 
 def interval(
-    statistic: Callable[[Ints], Floats], size: int, seed: int, resamples: int = RESAMPLES
+    statistic: Callable[[Ints], Floats], size: int, seed: int, resamples: int = RESAMPLES, *, width: int = 0
 ) -> list[float] | None:
     """The 95% percentile-bootstrap interval of a statistic of `size` items.
 
     Args:
         statistic: takes the positions of r resamples, [r, size], and gives a number for each (NaN: not
             defined on it), [r].
+        width: how many numbers the statistic makes of a resample, if more than its positions.
 
     Returns:
         [low, high], or None where fewer than two items make it meaningless.
@@ -126,7 +127,7 @@ def interval(
     if size < 2:
         return None
     draws = np.random.default_rng(seed)
-    together = max(1, HELD // size)
+    together = max(1, HELD // max(size, width))
     parts = [min(together, resamples - start) for start in range(0, resamples, together)]
     values = np.concatenate([statistic(draws.integers(0, size, (part, size))) for part in parts])
     finite = values[np.isfinite(values)]

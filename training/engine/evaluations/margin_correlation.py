@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from training.engine.evaluations.correlation import pearson, spearman
-from training.engine.evaluations.heldout import (
-    NO_HELDOUT,
-    NO_SCORES,
-    Floats,
-    HeldOut,
-    Ints,
-    interval,
-)
-
-Correlation = Callable[[Floats, Floats], Floats]
+from training.engine.evaluations.correlation import pearson, spearman, spearman_of_resamples
+from training.engine.evaluations.heldout import NO_HELDOUT, NO_SCORES, HeldOut, interval
 
 
 def evaluate(heldout: HeldOut) -> dict[str, Any]:
@@ -34,13 +24,10 @@ def evaluate(heldout: HeldOut) -> dict[str, Any]:
     if len(margin) < 3 or np.ptp(margin) == 0 or np.ptp(score) == 0:
         return {"skipped": "A correlation needs three scored preferences with different margins."}
     found: dict[str, Any] = {"n": len(margin)}
-    for name, correlation in (("pearson", pearson), ("spearman", spearman)):
-
-        def of_resamples(drawn: Ints, correlation: Correlation = correlation) -> Floats:
-            return correlation(margin[drawn], score[drawn])
-
-        found |= {
-            name: float(correlation(margin, score)),
-            f"{name}_interval": interval(of_resamples, len(margin), heldout.seed),
-        }
+    for name, value, resampled in (
+        ("pearson", pearson(margin, score), lambda drawn: pearson(margin[drawn], score[drawn])),
+        ("spearman", spearman(margin, score), spearman_of_resamples(margin, score)),
+    ):
+        around = interval(resampled, len(margin), heldout.seed)
+        found |= {name: float(value), f"{name}_interval": around}
     return found
