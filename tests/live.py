@@ -35,6 +35,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PYTHON = sys.executable
 _numbers = itertools.count()
 _DEADLINE = 90.0
+_migrated: dict[str, bytes] = {}
 
 
 class LiveStack:
@@ -47,6 +48,7 @@ class LiveStack:
         self.logs = var_dir / "logs"
         self.logs.mkdir(parents=True, exist_ok=True)
         self.processes: list[subprocess.Popen[bytes]] = []
+        self._shell: subprocess.Popen[bytes] | None = None
         self.env = {
             **{key: value for key, value in os.environ.items() if not key.startswith(("DJANGO_", "POP_"))},
             "POP_ENV": "embedded",
@@ -75,9 +77,36 @@ class LiveStack:
         return done.stdout
 
     def code(self, source: str, **env: str) -> Any:
-        """Run Python with Django set up, in a process of its own; what it prints last, read as JSON."""
-        lines = self.manage("shell", "-v0", "-c", source, **env).strip().splitlines()
+        """Run Python with Django set up, in a process of the stack; what it prints last, read as JSON.
+
+        The process is the same for all that ask for no settings of their own: most of it is Django's start.
+        """
+        told = self.manage("shell", "-v0", "-c", source, **env) if env else self._asked(source)
+        lines = told.strip().splitlines()
         return json.loads(lines[-1]) if lines else None
+
+    def _asked(self, source: str) -> str:
+        if self._shell is None or self._shell.poll() is not None:
+            with (self.logs / "shell.log").open("ab") as log:
+                self._shell = subprocess.Popen(
+                    [PYTHON, "-m", "tests.shell"],
+                    cwd=ROOT,
+                    env=self.env,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    start_new_session=True,
+                )
+            self.processes.append(self._shell)
+        assert self._shell.stdin is not None
+        assert self._shell.stdout is not None
+        self._shell.stdin.write(json.dumps(source).encode() + b"\n")
+        self._shell.stdin.flush()
+        answer = self._shell.stdout.readline()
+        assert answer, f"the process ended\n{self.tails()}"
+        printed, failed = json.loads(answer)
+        assert not failed, failed
+        return str(printed)
 
     def sql(self, query: str, *params: Any) -> list[tuple[Any, ...]]:
         """Rows of a query (`%s` marks parameters on both databases), on a connection of its own."""
@@ -186,6 +215,9 @@ class LiveStack:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait(10)
+            for pipe in (process.stdin, process.stdout):
+                if pipe is not None:
+                    pipe.close()
         for found in psutil.process_iter(["cmdline"]):
             if any(str(self.var_dir) in part for part in found.info["cmdline"] or []):
                 with contextlib.suppress(psutil.Error):
@@ -202,8 +234,19 @@ def stack(folder: Path, broker: str = "filesystem://") -> Iterator[LiveStack]:
             database = undo.enter_context(_fresh_postgres(session))
         live = LiveStack(folder, database, broker)
         undo.callback(live.close)
-        live.manage("migrate", "-v0", "--skip-checks")
+        if session.startswith("postgres"):
+            live.manage("migrate", "-v0", "--skip-checks")
+        else:
+            _migrate(live, folder / "db.sqlite3")
         yield live
+
+
+def _migrate(live: LiveStack, file: Path) -> None:
+    """The tables of a new SQLite stack: made once a session, then copied."""
+    if "file" not in _migrated:
+        live.manage("migrate", "-v0", "--skip-checks")
+        _migrated["file"] = file.read_bytes()
+    file.write_bytes(_migrated["file"])
 
 
 @contextlib.contextmanager

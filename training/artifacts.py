@@ -21,8 +21,9 @@ from django.core.files.storage import FileSystemStorage, default_storage
 
 CHUNK = 1024 * 1024
 RESPONSES = "generations.jsonl"
+REFERENCE_RESPONSES = "reference-generations.jsonl"
 # What is kept of a finished run beside its model.
-KEPT = ("evaluation.json", "log.txt", RESPONSES, "reference-generations.jsonl")
+KEPT = ("evaluation.json", "log.txt", RESPONSES, REFERENCE_RESPONSES)
 BLOCK = tarfile.BLOCKSIZE
 _TAIL_BYTES = 256 * 1024
 

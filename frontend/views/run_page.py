@@ -20,7 +20,7 @@ from frontend.views.runs import LIVE
 from training import rules
 from training.engine import catalog
 from training.models import Run, RunLink
-from training.selectors import lineage
+from training.selectors import lineage, responses
 from training.selectors import runs as selectors
 from training.services import runs
 
@@ -156,4 +156,5 @@ def _results_context(request: HttpRequest, run: Run) -> dict[str, Any]:
         "archive_size": sum(file.size for file in files),
         "card": model_card(files),
         "snippets": model_snippets(request, run),
+        "responses": responses.count(user, run),
     }

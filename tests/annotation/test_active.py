@@ -15,7 +15,7 @@ from tests.annotation import invariants
 from tests.annotation.playing import answer, label_everything
 from tests.cast import NOW, Cast, add_preferences
 
-pytestmark = pytest.mark.database
+pytestmark = pytest.mark.either
 
 
 def setting(cast: Cast, **options: object) -> Project:

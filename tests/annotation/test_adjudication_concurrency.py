@@ -19,7 +19,7 @@ from tests.annotation.disputes import differ, disputed, settings, vote
 from tests.annotation.playing import answer
 from tests.cast import NOW, Cast, join, make_user
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True), pytest.mark.slow]
+pytestmark = [pytest.mark.either, pytest.mark.django_db(transaction=True), pytest.mark.slow]
 REFUSED = {"own_label", "not_yours"}  # beside what the state of things forbids
 
 

@@ -16,7 +16,7 @@ from tests.annotation.crowd import TABS, Clock, Tab, together
 from tests.annotation.playing import answer
 from tests.cast import NOW, Cast, join, make_user
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True), pytest.mark.slow]
+pytestmark = [pytest.mark.either, pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 
 @pytest.mark.parametrize("strategy", ["random", "iterative"])

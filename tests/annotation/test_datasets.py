@@ -22,7 +22,7 @@ from tests.annotation.playing import label_everything
 from tests.cast import Cast, add_preferences
 from training.models import Run
 
-pytestmark = [pytest.mark.database, pytest.mark.usefixtures("files")]
+pytestmark = [pytest.mark.either, pytest.mark.usefixtures("files")]
 
 # The dataset of `frozen.fill` and `frozen.decide`. It changes only with the canonical form itself.
 GOLDEN = "7830e8fa07c6a802d68c219a79c95d6bec4505179b4442b9707e6317d5ef9ff5"

@@ -14,7 +14,7 @@ from tests.annotation import invariants
 from tests.annotation.playing import answer, label_everything
 from tests.cast import NOW, Cast, add_preferences, join, make_project
 
-pytestmark = pytest.mark.database
+pytestmark = pytest.mark.either
 
 
 def _train(project: Project) -> Pool:

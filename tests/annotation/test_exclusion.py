@@ -39,7 +39,7 @@ from tests.annotation.playing import answer, label_everything
 from tests.cast import NOW, Cast, add_preferences
 from tests.pairs import answered_pairs
 
-pytestmark = pytest.mark.database
+pytestmark = pytest.mark.either
 STRATEGIES = ("random", "iterative")
 
 

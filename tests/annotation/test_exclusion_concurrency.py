@@ -13,7 +13,7 @@ from tests.annotation import invariants
 from tests.annotation.crowd import TABS, Clock, Tab, together
 from tests.cast import Cast, add_preferences, join, make_user
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True), pytest.mark.slow]
+pytestmark = [pytest.mark.either, pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 
 @pytest.mark.parametrize("strategy", ["random", "iterative", "active"])

@@ -23,7 +23,7 @@ from tests.annotation.disputes import disputed, settings, vote
 from tests.annotation.playing import answer, label_everything
 from tests.cast import NOW, Cast, join, make_user
 
-pytestmark = pytest.mark.database
+pytestmark = pytest.mark.either
 
 
 def waiting(project: Project) -> int:

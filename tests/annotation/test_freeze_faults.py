@@ -23,7 +23,7 @@ from annotation.services.snapshot import ALIAS, read_ahead, snapshot
 from tests.annotation.frozen import decide, fill, frozen
 from tests.cast import Cast, add_preferences, make_cast
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("files")]
+pytestmark = [pytest.mark.either, pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("files")]
 
 BIG = 3_000  # bytes of text in a preference that no compression makes smaller
 

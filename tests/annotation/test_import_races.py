@@ -19,7 +19,7 @@ from annotation.services import import_batches, imports, projects
 from annotation.services.preference_rows import ready
 from tests.cast import Cast, make_cast
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("files")]
+pytestmark = [pytest.mark.either, pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("files")]
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from annotation.selectors import imports as selector
 from annotation.services import imports, projects
 from tests.cast import Cast
 
-pytestmark = [pytest.mark.database, pytest.mark.usefixtures("files")]
+pytestmark = [pytest.mark.either, pytest.mark.usefixtures("files")]
 
 
 def lines(count: int, start: int = 0, **more: Any) -> bytes:

@@ -67,7 +67,7 @@ def test_the_registry_names_its_rules() -> None:
 
 @pytest.mark.parametrize("name", JOINT)
 @given(votes=random_votes(), data=st.data())
-@settings(max_examples=25)
+@settings(max_examples=10)
 def test_exchanging_low_and_high_of_any_comparison_turns_its_answer(
     name: str, votes: Votes, data: st.DataObject
 ) -> None:
@@ -78,7 +78,7 @@ def test_exchanging_low_and_high_of_any_comparison_turns_its_answer(
 
 @pytest.mark.parametrize("name", JOINT)
 @given(votes=random_votes(), random=st.randoms(use_true_random=False))
-@settings(max_examples=25)
+@settings(max_examples=10)
 def test_other_numbers_for_comparisons_annotators_and_votes_change_nothing(
     name: str, votes: Votes, random: Any
 ) -> None:
@@ -99,7 +99,7 @@ def test_other_numbers_for_comparisons_annotators_and_votes_change_nothing(
 
 @pytest.mark.parametrize("name", JOINT)
 @given(wins=st.lists(st.sampled_from([0, 1, -1]), min_size=1, max_size=8), people=st.integers(1, PEOPLE))
-@settings(max_examples=25)
+@settings(max_examples=10)
 def test_unanimous_votes_win(name: str, wins: list[int], people: int) -> None:
     pairs = [(2 * place, 2 * place + 1) for place in range(len(wins))]
     votes = votes_of([(c, a, side) for c, side in enumerate(wins) for a in range(people)], pairs)
@@ -110,7 +110,7 @@ def test_unanimous_votes_win(name: str, wins: list[int], people: int) -> None:
 
 
 @given(votes=random_votes())
-@settings(max_examples=60)
+@settings(max_examples=30)
 def test_under_weighted_whoever_all_agree_on_wins(votes: Votes) -> None:
     p = weighted.fit(votes)
     for c in range(votes.size):

@@ -21,7 +21,7 @@ from annotation.services import datasets, freezing, imports
 from tests.annotation.frozen import decide, frozen
 from tests.cast import Cast, add_preferences, make_cast
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.either, pytest.mark.django_db(transaction=True)]
 
 CHILD = """
 import django

@@ -12,7 +12,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 from tests.cast import NOW
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database, pytest.mark.slow]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.either, pytest.mark.slow]
 BEFORE = ("annotation", "0003_import_attempts")
 COUNTS = {"drawn": 4, "decided": 2, "undecided": 1, "labels": 3, "full_anchors": 1, "exhausted_anchors": 2}
 

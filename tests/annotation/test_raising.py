@@ -33,7 +33,7 @@ from tests.annotation.playing import answer, label_everything
 from tests.annotation.test_history import freeze
 from tests.cast import NOW, Cast, add_preferences, join, make_user
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = [pytest.mark.either, pytest.mark.django_db]
 LATER = NOW + timedelta(hours=2)
 
 

@@ -18,7 +18,7 @@ from annotation.services import assignments, datasets, imports
 from tests.annotation.frozen import decide, fill
 from tests.cast import Cast
 
-pytestmark = [pytest.mark.database, pytest.mark.usefixtures("files")]
+pytestmark = [pytest.mark.either, pytest.mark.usefixtures("files")]
 
 
 @pytest.fixture

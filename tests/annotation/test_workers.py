@@ -11,7 +11,7 @@ from annotation.selectors.workers import worker_status
 from annotation.services import workers
 from tests.cast import NOW
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = [pytest.mark.either, pytest.mark.django_db]
 
 
 def test_a_worker_that_beat_just_now_is_alive_and_serves_its_queues() -> None:

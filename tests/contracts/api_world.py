@@ -210,6 +210,13 @@ class World:
             **values,
         )
 
+    def run_with_responses(self) -> Run:
+        run = self.run()
+        folder = settings.RUNS_DIR / str(run.pk)
+        folder.mkdir(parents=True)
+        (folder / "generations.jsonl").write_text("{}\n")
+        return run
+
     def run_with_model(self) -> Run:
         run = self.run(has_model=True)
         folder = settings.RUNS_DIR / str(run.pk) / "model"

@@ -283,5 +283,6 @@ TABLE: dict[tuple[str, str], Row] = {
     ("GET", "api-run-curves"): managers("read", path=FINISHED),
     ("GET", "api-run-log"): managers("read", path=FINISHED),
     ("GET", "api-run-evaluations"): managers("read", path=FINISHED),
+    ("GET", "api-run-responses"): managers("read", path=lambda world: {"pk": world.run_with_responses().pk}),
     ("GET", "api-run-model"): managers("read", path=lambda world: {"pk": world.run_with_model().pk}),
 }

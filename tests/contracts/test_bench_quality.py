@@ -27,7 +27,7 @@ def test_a_plan_is_told_step_by_step() -> None:
     ]
 
 
-@pytest.mark.database
+@pytest.mark.either
 @pytest.mark.django_db(transaction=True)
 def test_the_rows_are_consistent() -> None:
     if connection.vendor != "postgresql":

@@ -11,7 +11,7 @@ from tests.faults.runner import Runner
 from tests.live import LiveStack
 
 pytestmark = [pytest.mark.slow]
-LONG = world.spec(epochs=60)
+LONG = world.spec(epochs=40)
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from tests.faults.runner import Runner
 from tests.live import LiveStack
 
 pytestmark = [pytest.mark.slow]
-LONG = world.spec(epochs=200)  # some hundreds of steps: long enough to be caught in the middle
+LONG = world.spec(epochs=80)  # some hundreds of steps: long enough to be caught in the middle
 
 
 @pytest.fixture(scope="module")

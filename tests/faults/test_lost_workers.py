@@ -14,7 +14,7 @@ from tests.faults.runner import Runner
 from tests.live import LiveStack, stack
 
 pytestmark = [pytest.mark.slow, pytest.mark.either]
-LONG = world.spec(epochs=60)
+LONG = world.spec(epochs=25)
 REDIS_DATABASE = 13  # of sixteen: whatever else uses this server most likely uses the first
 SOON = "12"  # seconds without a heartbeat
 

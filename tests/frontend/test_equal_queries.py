@@ -16,7 +16,7 @@ from annotation.services import audit, invites, tokens, webhooks
 from tests.cast import Cast, add_preferences, join, make_user
 from tests.frontend.conftest import LINES, Desk, bring, freeze, given_up, make_run
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = [pytest.mark.either, pytest.mark.django_db]
 
 
 def more_members(desk: Desk) -> None:

@@ -140,6 +140,8 @@ TABLE = (
     Row("run-log", "get", "live run", MANAGERS_READ),
     Row("run-data", "get", "run", MANAGERS_READ),
     Row("run-model", "get", "run", (UNKNOWN, UNKNOWN, NO, UNKNOWN, MOVED)),  # this run left no model
+    Row("run-responses", "get", "run", MANAGERS_READ),
+    Row("run-responses-file", "get", "run", (UNKNOWN, UNKNOWN, NO, UNKNOWN, MOVED)),  # it wrote none
     Row("run-cancel", "post", "run", MANAGERS_DO),
     Row("run-resume", "post", "run", MANAGERS_DO),
     Row("run-delete", "post", "run", MANAGERS_DO),

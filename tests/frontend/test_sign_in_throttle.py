@@ -11,7 +11,7 @@ from django.urls import reverse
 from annotation.models import User
 from tests.cast import PASSWORD
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = [pytest.mark.either, pytest.mark.django_db]
 
 
 @pytest.fixture(autouse=True)

@@ -18,7 +18,7 @@ from training.models import Run
 from training.selectors import lineage as family
 from training.services import sources
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = [pytest.mark.either, pytest.mark.django_db]
 
 WRITING = {"generation": {"prompts": 8}}
 

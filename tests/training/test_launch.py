@@ -14,7 +14,7 @@ from training.errors import Conflict, Invalid, NotAllowed, NotFound
 from training.models import Run
 from training.services import runs
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = [pytest.mark.either, pytest.mark.django_db]
 
 
 def test_a_launch_queues_a_numbered_run_with_the_whole_spec(launch: Launch) -> None:

@@ -22,7 +22,7 @@ from training.models import Run, RunLink
 from training.selectors import lineage as family
 from training.services import custody, runs, sources
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = [pytest.mark.either, pytest.mark.django_db]
 Finished = Callable[..., Run]
 
 

@@ -19,7 +19,7 @@ from training.errors import NotAllowed, NotFound
 from training.models import Run, RunEvent
 from training.selectors import runs
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = [pytest.mark.either, pytest.mark.django_db]
 
 
 @pytest.fixture(autouse=True)

@@ -19,7 +19,7 @@ from training.errors import NotPrepared
 from training.models import Run
 from training.services import custody
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = [pytest.mark.either, pytest.mark.django_db]
 
 
 @pytest.fixture

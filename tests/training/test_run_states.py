@@ -14,7 +14,7 @@ from training.errors import Conflict, NotAllowed, NotFound, RunLost
 from training.models import Run
 from training.services import custody, runs
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = [pytest.mark.either, pytest.mark.django_db]
 LATER = NOW + timedelta(minutes=5)
 
 

@@ -10,7 +10,7 @@ from training.api.views.registries import (
     PresetViewSet,
     RunSpecSchemaViewSet,
 )
-from training.api.views.reports import RunModelViewSet, RunReportViewSet
+from training.api.views.reports import RunModelViewSet, RunReportViewSet, RunResponsesViewSet
 from training.api.views.runs import ProjectRunViewSet, RunViewSet
 
 RUN = "runs/<id:pk>"
@@ -29,6 +29,7 @@ urlpatterns = [
     *route(f"{RUN}/log/", RunReportViewSet, "run-log", get="log"),
     *route(f"{RUN}/evaluations/", RunReportViewSet, "run-evaluations", get="evaluations"),
     *route(f"{RUN}/model", RunModelViewSet, "run-model", get="retrieve"),
+    *route(f"{RUN}/responses", RunResponsesViewSet, "run-responses", get="retrieve"),
     *route("methods/", MethodViewSet, "methods", get="list"),
     *route("evaluations/", EvaluationEntryViewSet, "evaluations", get="list"),
     *route("presets/", PresetViewSet, "presets", get="list"),

@@ -379,7 +379,8 @@ def _score_reference(run: Run) -> None:
 
     run.contexts = contexts.taken(
         run.encoded,
-        run.data.preferences_of("heldout") or run.data.preferences_of("train"),
+        [place for place in run.data.preferences_of("heldout") if run.encoded[place] is not None]
+        or run.data.preferences_of("train"),
         Scorer(run.base.model, bf16=run.bf16, layout=run.layout),
         weights=weights,
         precision=precision,

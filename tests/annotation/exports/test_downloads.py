@@ -22,7 +22,7 @@ from tests.annotation.frozen import decide, fill, frozen
 from tests.cast import Cast
 from training.engine import records
 
-pytestmark = [pytest.mark.database, pytest.mark.usefixtures("files")]
+pytestmark = [pytest.mark.either, pytest.mark.usefixtures("files")]
 TEXTS = ("prompt", "chosen", "rejected")
 
 

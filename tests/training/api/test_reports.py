@@ -81,6 +81,18 @@ def test_evaluations_come_as_the_engine_wrote_them(cast: Cast, run: Run) -> None
     assert [(item["name"], item["result"]) for item in found] == [("pair_accuracy", {"accuracy": 0.75})]
 
 
+def test_the_responses_are_the_engines_file(cast: Cast, run: Run, settings: Any) -> None:
+    assert by_token(cast.admin, "read").get(f"/api/v1/runs/{run.pk}/responses").status_code == 404
+    folder: Path = settings.RUNS_DIR / str(run.pk)
+    folder.mkdir(parents=True)
+    (folder / "generations.jsonl").write_text('{"response": "é"}\n')
+    answer = by_token(cast.admin, "read").get(f"/api/v1/runs/{run.pk}/responses")
+    assert answer["Content-Type"] == "application/x-ndjson"
+    body = answer.getvalue()
+    assert body == (folder / "generations.jsonl").read_bytes()
+    assert int(answer["Content-Length"]) == len(body)
+
+
 def test_the_model_is_a_tar_of_its_files(cast: Cast, make_run: MakeRun, settings: Any) -> None:
     run = make_run(has_model=True)
     folder: Path = settings.RUNS_DIR / str(run.pk) / "model"

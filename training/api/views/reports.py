@@ -1,4 +1,4 @@
-"""What a run tells: events, curves, log, evaluations, and the model it made."""
+"""What a run tells: events, curves, log, evaluations, the model it made, and what that wrote."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from training.api.serializers import (
     LogSerializer,
 )
 from training.models import Run
-from training.selectors import runs
+from training.selectors import responses, runs
 
 
 class RunReportViewSet(ApiViewSet):
@@ -77,4 +77,23 @@ class RunModelViewSet(ApiViewSet):
             filename=archive.filename,
             content_type="application/x-tar",
             headers={"Content-Length": str(archive.size)},
+        )
+
+
+class RunResponsesViewSet(ApiViewSet):
+    """What a run's model wrote."""
+
+    scopes = {"retrieve": "read"}
+    content_negotiation_class = AnyAccept
+
+    @documented({(200, "application/x-ndjson"): OpenApiTypes.BINARY}, refuses=(404,))
+    def retrieve(self, request: Request, pk: int) -> HttpResponseBase:
+        """Responses to held-out prompts, a JSON object a line (docs/evaluations.md). Managers only."""
+        found = responses.file(self.by, runs.get(self.by, pk))
+        return download(
+            request,
+            found.chunks(),
+            filename=f"run-{pk}-responses.jsonl",
+            content_type="application/x-ndjson",
+            headers={"Content-Length": str(found.size)},
         )
