@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.engine import world
+from tests.engine import two_step, world
 from training.engine import catalog, preparation, runner
 from training.engine.reporter import Reporter
 from training.engine.spec import RunSpec
@@ -44,6 +44,7 @@ TRAINING = {
 }
 # DiscoPOP's loss rises and falls, and carries rounding far at that rate.
 RATES = {"discopop": 1e-5}
+REWARDS = "pop_rm"
 
 
 def lines() -> list[dict[str, Any]]:
@@ -87,6 +88,18 @@ def trajectory(run: Any, slug: str) -> list[list[float]]:
     return [[one["loss"], one["grad_norm"]] for one in trainer.state.log_history if "loss" in one]
 
 
+def reward_trajectory(folder: Path) -> list[list[float]]:
+    """As `trajectory`, of the reward model's own objective on PoP rows (`pop_rm`), which trains no policy."""
+    training = TRAINING | {"logging_steps": 1, "save_steps": 1000}
+    objective = {"objective": "pop", "patience": 99}
+    run = world.open_run(
+        two_step.run_dir(folder, "reward_model", lines(), training=training, reward=objective)
+    )
+    runner.train(run)
+    told = world.told(folder, "metrics")
+    return [[one.data["loss"], one.data["grad_norm"]] for one in told if "loss" in one.data]
+
+
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     run = prepared(tmp_path_factory.mktemp("pinned"))
@@ -96,7 +109,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 def test_every_method_is_pinned() -> None:
-    assert set(json.loads(FILE.read_text(encoding="utf-8"))) == set(catalog.POLICY_METHODS)
+    assert set(json.loads(FILE.read_text(encoding="utf-8"))) == {*catalog.POLICY_METHODS, REWARDS}
 
 
 @pytest.mark.parametrize("slug", catalog.POLICY_METHODS)
@@ -107,11 +120,19 @@ def test_a_method_goes_the_way_it_went(shared: Any, slug: str) -> None:
     torch.testing.assert_close(torch.tensor(found), torch.tensor(pinned), rtol=CLOSE, atol=1e-7)
 
 
+def test_the_objective_of_reward_models_goes_the_way_it_went(tmp_path: Path) -> None:
+    pinned = json.loads(FILE.read_text(encoding="utf-8"))[REWARDS]
+    found = reward_trajectory(tmp_path)
+    assert len(found) == STEPS
+    torch.testing.assert_close(torch.tensor(found), torch.tensor(pinned), rtol=CLOSE, atol=1e-7)
+
+
 def main() -> None:
     """Write the figures anew."""
     with tempfile.TemporaryDirectory() as folder:
         run = prepared(Path(folder))
         found = {slug: trajectory(run, slug) for slug in catalog.POLICY_METHODS}
+        found[REWARDS] = reward_trajectory(Path(folder) / "rewards")
     methods = [
         f'"{slug}": [\n ' + ",\n ".join(json.dumps(step) for step in steps) + "\n]"
         for slug, steps in found.items()
