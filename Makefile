@@ -7,16 +7,19 @@ PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13; do \
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --root-user-action=ignore -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run test setup lint types schema migrations diagrams screenshots secrets clean
+.PHONY: help run test test-long setup lint types schema migrations diagrams screenshots secrets clean
 
 help: ## Say what there is
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 20
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 20
 
 run: $(VENV)/.web ## Install, migrate, load the demo project, start web and worker, print the URL and the accounts
 	@exec $(BIN)/python manage.py up
 
 test: $(VENV)/.dev ## Run every test, on each database and with each service that is reachable
 	@$(BIN)/python -m tests.run $(ARGS)
+
+test-long: $(VENV)/.dev ## As test, with the tests that take very long: before a release
+	@TEST_LONG=1 $(BIN)/python -m tests.run $(ARGS)
 
 setup: $(VENV)/.dev ## Install everything for development into .venv
 

@@ -1,6 +1,7 @@
 """`make test`: the whole suite on SQLite, then what talks to the database again on PostgreSQL.
 
-Extra arguments go to pytest: `make test ARGS="-k sampling -x"`.
+Extra arguments go to pytest: `make test ARGS="-k sampling -x"`. With TEST_LONG in the environment
+(`make test-long`) tests marked `long` run as well.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ from tests import services
 
 ROOT = Path(__file__).resolve().parent.parent
 ON_POSTGRES = "(database or either or postgres) and not browser"
+SHORT = "" if os.environ.get("TEST_LONG") else "not long"
+AND_SHORT = f"and {SHORT}" if SHORT else ""
+NO_DATABASE = ("tests/engine", "tests/study", "tests/browser")
 SETTINGS = ("POP_", "DJANGO_", "CELERY_", "DATABASE_")
 INTERRUPTED, NO_TESTS_COLLECTED = {2, -signal.SIGINT}, 5
 
@@ -33,6 +37,7 @@ class Phase:
     select: str
     database: str
     code: int = 0
+    without: tuple[str, ...] = ()  # folders that hold none of them: importing torch takes long
     counts: Counter[str] = field(default_factory=Counter)
 
 
@@ -40,11 +45,11 @@ def phases(folder: Path) -> list[Phase]:
     """What to run, given what answers."""
     sqlite = f"sqlite:///{folder / 'test.sqlite3'}"
     if "postgres" in services.missing():
-        return [Phase("SQLite", "", sqlite)]
+        return [Phase("SQLite", SHORT, sqlite)]
     server, _, _ = services.POSTGRES_URL.rpartition("/")
     return [
-        Phase("SQLite", "not (postgres or either)", sqlite),
-        Phase("PostgreSQL", ON_POSTGRES, f"{server}/pop_{os.getpid()}"),
+        Phase("SQLite", f"not (postgres or either) {AND_SHORT}", sqlite),
+        Phase("PostgreSQL", f"{ON_POSTGRES} {AND_SHORT}", f"{server}/pop_{os.getpid()}", without=NO_DATABASE),
     ]
 
 
@@ -76,6 +81,7 @@ def run(phase: Phase, folder: Path, extra: list[str]) -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junit-xml={report}"]
     command += ["-n", workers, "--dist", "loadfile", "--no-loadscope-reorder"]
     command += ["--durations=10", "--durations-min=10"]
+    command += [f"--ignore={name}" for name in phase.without]
     command += (["-m", phase.select] if phase.select else []) + extra
     print(f"\n--- tests on {phase.name} ---", flush=True)
     phase.code = finished(subprocess.Popen(command, cwd=ROOT, env=environment(phase, folder)))

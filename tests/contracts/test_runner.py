@@ -83,3 +83,10 @@ def test_the_checks_of_a_change_are_a_valid_script() -> None:
     script = tree.ROOT / ".ci" / "run"
     assert os.access(script, os.X_OK)
     assert subprocess.run(["bash", "-n", script], check=False).returncode == 0
+
+
+def test_what_the_second_phase_does_not_look_at_holds_nothing_for_it() -> None:
+    marks = ("mark.database", "mark.either", "mark.postgres")
+    files = [file for name in run.NO_DATABASE for file in (tree.ROOT / name).rglob("*.py")]
+    found = [file for file in files if any(mark in file.read_text() for mark in marks)]
+    assert [file for file in found if "tests/browser" not in file.as_posix()] == []

@@ -21,7 +21,7 @@ from schemathesis.specs.openapi import checks
 from tests.contracts.answers import OPERATIONS
 from tests.live import LiveStack, stack
 
-pytestmark = [pytest.mark.slow, pytest.mark.either]
+pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.either]
 EXAMPLES = 4  # of each kind: what the schema allows and what it does not, with real ids and with any
 TYPES = ["text/plain", "application/xml", "application/json; charset=ebcdic", "none/", ""]
 CHECKS = [

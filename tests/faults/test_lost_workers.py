@@ -78,6 +78,7 @@ def test_an_engine_that_cannot_start_fails_in_words(bare_stack: LiveStack, runne
     assert bare_stack.end(worker) == 0
 
 
+@pytest.mark.long
 @pytest.mark.redis
 def test_two_workers_over_redis_train_a_run_each(tmp_path: Path) -> None:
     server, _, _ = services.REDIS_URL.rpartition("/")
@@ -98,6 +99,7 @@ def test_two_workers_over_redis_train_a_run_each(tmp_path: Path) -> None:
             assert live.end(process) == 0
 
 
+@pytest.mark.long
 @pytest.mark.postgres
 def test_a_database_that_breaks_its_connections_does_not_stop_a_run(
     bare_stack: LiveStack, runner: Runner
