@@ -13,7 +13,7 @@ import os
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
@@ -25,7 +25,6 @@ from training.engine.batching import Room, by_length, fill
 from training.engine.encoding import Encoded
 from training.engine.layouts import TokenBatch
 from training.engine.logps import Scorer, evaluating
-from training.engine.reference_cache import DIGEST
 
 PREFERENCES = 16
 MOST = 1024  # contexts
@@ -119,12 +118,10 @@ def taken(
 
 def _name(encoded: Sequence[Encoded], chosen: Tensor) -> str:
     keys = b"".join(key for one in encoded for key in reference.keys_of(one))
-    found = hashlib.sha256(keys + chosen.numpy().tobytes()).hexdigest()
-    assert len(found) == 2 * DIGEST  # noqa: S101 - the form of a key
-    return found
+    return hashlib.sha256(keys + chosen.numpy().tobytes()).hexdigest()
 
 
-def _read(place: Any, name: str) -> Tensor | None:
+def _read(place: Path, name: str) -> Tensor | None:
     with contextlib.suppress(OSError):  # when it was used last, for `prune`
         os.utime(place)
     try:
