@@ -11,7 +11,8 @@ import numpy as np
 
 from annotation.consensus import JOINT
 from annotation.models import Project, Split
-from annotation.services import frozen_pairs, inferred_rows
+from annotation.quality import inference
+from annotation.services import frozen_pairs
 from annotation.services.freeze_options import FreezeOptions
 from annotation.services.frozen_pairs import (
     CANNOT_JUDGE,
@@ -26,7 +27,6 @@ from annotation.services.frozen_pairs import (
     Pairs,
     Pool,
 )
-from annotation.services.inferred_rows import Evidence
 
 LABEL, TIE, INFERRED = range(3)
 PROVENANCE = ("label", "tie", "inferred")
@@ -100,8 +100,7 @@ def choose(project: Project, alias: str, options: FreezeOptions, patiently: Pati
     }
     rows = limited.plus(_tie_rows(seen, np.flatnonzero(ties & ~apart)))
     if options.inferred_at_least is not None:
-        evidence = _evidence(seen, given, heldout)
-        rows = rows.plus(_Rows(*patiently(lambda: inferred_rows.infer(pool, seen, evidence, options))))
+        rows = rows.plus(patiently(lambda: _inferred(pool, _evidence(seen, given, heldout), options)))
     rows = _noisy(pool, rows, heldout, options).by_ids()
     return Chosen(pool, heldout, rows.strong, rows.weak, rows.confidence, rows.provenance, left_out)
 
@@ -179,13 +178,28 @@ def _rank(pool: Pool, rows: _Rows, row: int) -> tuple[float, bytes]:
     return -rows.confidence[row], hashlib.sha256(pair).digest()
 
 
-def _evidence(seen: Pairs, given: Ballots, heldout: Flags) -> Evidence:
+def _inferred(pool: Pool, evidence: inference.Compared, options: FreezeOptions) -> _Rows:
+    """Draws follow from the first 64 bits of the content hashes."""
+    assert options.inferred_at_least is not None  # noqa: S101 - narrows the type for mypy
+    strong, weak, p = inference.infer(
+        lambda members: np.array([int(pool.ids[one][:16], 16) for one in members], np.uint64),
+        len(pool.ids),
+        evidence,
+        at_least=options.inferred_at_least,
+        most=options.inferred_per_strong,
+    )
+    return _Rows(strong, weak, p, np.full(len(p), INFERRED, np.int32))
+
+
+def _evidence(seen: Pairs, given: Ballots, heldout: Flags) -> inference.Compared:
     """Answers among training preferences, "too close" as half a win; a reviewer's word instead of them."""
     train = ~heldout[seen.low] & ~heldout[seen.high]
     cast = train[given.comparison] & ~seen.adjudicated[given.comparison] & (given.side != CANNOT_JUDGE)
     wins = np.select([given.side == 0, given.side == 1], [1.0, 0.0], 0.5)
     reviewed = np.flatnonzero(train & seen.adjudicated)
-    return Evidence(
+    return inference.Compared(
+        seen.low,
+        seen.high,
         np.concatenate([given.comparison[cast], reviewed.astype(np.int32)]),
         np.concatenate([wins[cast], 0.5 + 0.5 * seen.outcome[reviewed]]),
     )

@@ -64,8 +64,8 @@ def test_every_line_of_every_study_is_there_with_what_it_is_held_against() -> No
             for line in setting.lines:
                 source = VARIANTS[line].method.margin_of
                 assert not source or source in setting.lines
-    tables = studies.STUDIES["tables"].settings[0].lines
-    assert set(VARIANTS) == set(tables)
+    settings = [setting for study in studies.STUDIES.values() for setting in study.settings]
+    assert {line for setting in settings for line in setting.lines} == set(VARIANTS)
 
 
 def test_a_cell_that_fails_is_named(tmp_path: Path) -> None:
@@ -73,6 +73,18 @@ def test_a_cell_that_fails_is_named(tmp_path: Path) -> None:
     (tmp_path / "bases").write_text("in the way")
     with pytest.raises(farm.CellFailed, match="base"):
         farm.compute(tmp_path, cells, 1, progress=False)
+
+
+def test_inferred_rows_are_likely_new_and_mostly_right() -> None:
+    train = pool.samples(3, studies.quick(studies.STUDIES["sanity"]).settings[0].data)[0]
+    asked = pool.labelled(3, train, Labels(error=0.1))
+    rows = pool.inferred(asked)
+    pairs = {tuple(sorted((one.stronger, one.weaker))) for one in rows}
+    assert len(rows) == len(pairs) > len(train) / 2
+    assert not pairs & {tuple(sorted(pair)) for pair in asked.compared}
+    assert all(one.inferred and pool.INFERRED_AT_LEAST <= one.confidence < 1 for one in rows)
+    right = [asked.truth[one.stronger] > asked.truth[one.weaker] for one in rows]
+    assert sum(right) > 0.85 * len(rows)
 
 
 @pytest.mark.parametrize("twist", ["reversed", "shuffled_partners", "shuffled_strengths"])

@@ -20,12 +20,16 @@ Chosen = Callable[["Labelling", int], int | None]  # the anchor's next partner
 
 @dataclass(frozen=True)
 class Answer:
-    """A resolved comparison: the stronger side, the weaker one, and the consensus' confidence."""
+    """A resolved comparison: the stronger side, the weaker one, and the consensus' confidence.
+
+    `inferred`: nobody was asked, it follows from other answers.
+    """
 
     stronger: int
     weaker: int
     confidence: float
     anchor: int | None = None
+    inferred: bool = False
 
 
 @dataclass
@@ -39,6 +43,7 @@ class Labelling:
         overlap: labels a comparison; the majority decides.
         labels: labels given so far.
         answers: comparisons with a winner, in the order in which they were asked.
+        ties: pairs that were compared and have none.
     """
 
     truth: Sequence[float]
@@ -51,6 +56,7 @@ class Labelling:
     overlap: int = 1
     labels: int = 0
     answers: list[Answer] = field(default_factory=list)
+    ties: list[tuple[int, int]] = field(default_factory=list)
     compared: set[tuple[int, int]] = field(default_factory=set)
     wins: list[int] = field(init=False)  # that count: k at most
     attempts: list[int] = field(init=False)
@@ -79,6 +85,7 @@ class Labelling:
         won = {LOW: 1.0, HIGH: 0.0, NONE: 0.5}[found.outcome]
         self.beliefs[one], self.beliefs[other] = updated(self.beliefs[one], self.beliefs[other], won)
         if found.confidence is None:
+            self.ties.append((one, other))
             return False
         winner, loser = (one, other) if found.outcome == LOW else (other, one)
         self.answers.append(Answer(winner, loser, found.confidence, anchor))

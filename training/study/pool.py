@@ -13,6 +13,7 @@ import numpy as np
 
 from annotation import sampling
 from annotation.exports import canonical
+from annotation.quality import inference
 from training.study import people
 from training.study.people import Answer, Labelling
 from training.study.settings import Data, Labels
@@ -20,6 +21,8 @@ from training.study.world import Prompt, Sample, World, preferences
 
 LABELS = "labels.json"
 HELDOUT_K = 1  # held-out comparisons a held-out preference
+INFERRED_AT_LEAST = 0.9  # probability of an inferred row
+INFERRED_EACH = 2  # inferred rows a strong preference
 MOST_LABELS = 1 << 40
 
 
@@ -57,6 +60,27 @@ def labelled(seed: int, train: Sequence[Sample], labels: Labels) -> Labelling:
     return asked
 
 
+def inferred(asked: Labelling) -> list[Answer]:
+    """Rows for pairs that nobody compared, as a freeze makes them: from the answers, at most two each."""
+    answers = asked.answers
+    pairs = [(one.stronger, one.weaker) for one in answers] + asked.ties
+    wins = [1.0] * len(answers) + [0.5] * len(asked.ties)
+    named = np.array(pairs, np.int32).reshape(-1, 2)
+    turned = named[:, 0] > named[:, 1]
+    seen = inference.Compared(
+        named.min(axis=1),
+        named.max(axis=1),
+        np.arange(len(pairs), dtype=np.int32),
+        np.where(turned, 1.0 - np.array(wins), wins),
+    )
+    words = np.random.default_rng([asked.seed, 14]).integers(0, 2**64, asked.size, np.uint64)
+    found = inference.infer(
+        lambda members: words[members], asked.size, seen, at_least=INFERRED_AT_LEAST, most=INFERRED_EACH
+    )
+    columns = zip(*(column.tolist() for column in found), strict=True)
+    return [Answer(one, other, sure, inferred=True) for one, other, sure in columns]
+
+
 def twisted(rows: Sequence[Answer], size: int, labels: Labels, seed: int) -> list[Answer]:
     """The rows of a control; a shuffle never pairs a preference with itself."""
     draws = np.random.default_rng([seed, 13])
@@ -83,6 +107,8 @@ def freeze(folder: Path, seed: int, data: Data, labels: Labels) -> dict[str, Any
     anchored = sampling.strategy(labels.strategy).anchored
     rows = people.rows(asked, each=labels.k if anchored else None)
     rows = twisted(rows, len(train), labels, seed)
+    if labels.twist == "inferred":
+        rows += inferred(asked)
     right = [asked.truth[one.stronger] > asked.truth[one.weaker] for one in rows]
     told = {"labels": asked.labels, "rows": len(rows), "rows_right": float(np.mean(right))}
     items = [*_preferences(train, "train"), *_preferences(heldout, "heldout")]
@@ -125,7 +151,7 @@ def _rows(rows: Sequence[Answer], split: str) -> list[dict[str, Any]]:
             "weak_id": _id(split, one.weaker),
             "split": split,
             "confidence": one.confidence,
-            "provenance": "label",
+            "provenance": "inferred" if one.inferred else "label",
         }
         for one in rows
     ]

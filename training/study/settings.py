@@ -16,7 +16,7 @@ from training.study.world import Noise
 RESULT = "result.json"
 MADE = 2  # raised when the same settings would give another result
 
-Twist = Literal["", "reversed", "shuffled_partners", "shuffled_strengths"]
+Twist = Literal["", "reversed", "shuffled_partners", "shuffled_strengths", "inferred"]
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,9 @@ class Labels:
 
     Attributes:
         budget: labels a preference at which labelling stops; None: when the strategy has what it wants.
-        twist: a control. `reversed`: every row the other way round; `shuffled_partners`: the weak sides of
-            the rows change places; `shuffled_strengths`: the rows are those of other preferences.
+        twist: what was done to the rows. `reversed`: every row the other way round; `shuffled_partners`: the
+            weak sides of the rows change places; `shuffled_strengths`: the rows are those of other
+            preferences; `inferred`: with rows that follow from the answers, see `pool.inferred`.
     """
 
     strategy: str = "random"

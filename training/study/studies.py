@@ -83,7 +83,7 @@ def _quality() -> Study:
 
 
 def _budget() -> Study:
-    lines = ("dpo_long", "dpo_pop", "dpo_pop_resampled", "dpo_pop_strength")
+    lines = ("dpo_long", "dpo_pop", "dpo_pop_resampled", "dpo_pop_inferred", "dpo_pop_strength")
     settings = []
     for budget in (0.5, 1.0, 1.5, 2.0, 2.75):
         for strategy in ("random", "iterative", "active"):

@@ -50,6 +50,7 @@ VARIANTS: dict[str, Variant] = {
             "dpo_pop_iterative", "DPO-PoP, iterative", Method("dpo_pop"), Labels("iterative"), "DPO-PoP-iter"
         ),
         Variant("dpo_pop", "DPO-PoP, random", Method("dpo_pop"), paper="DPO-PoP-random"),
+        Variant("dpo_pop_inferred", "DPO-PoP, inferred rows too", Method("dpo_pop"), _twisted("inferred")),
         Variant("dpo_pop_strength", "Strengths", Method("dpo_pop_strength", as_many_steps=True)),
         Variant("madpo", "MADPO", Method("madpo", as_many_steps=True, reward_model=True)),
         Variant("gamma_dpo", "γ-DPO", Method("gamma_dpo", as_many_steps=True)),

@@ -8,6 +8,7 @@ rather than the weakest taken: these would stand in every row.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,55 +16,64 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotation.quality import strengths
-from annotation.services.freeze_options import FreezeOptions
-from annotation.services.frozen_pairs import Floats, Ints, Longs, Pairs, Pool
 
-INFERRED = 2  # its place in `chosen_rows.PROVENANCE`
 TRIES = 16  # draws for each row wanted
 DIGITS = 6
 
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int32]
+Longs = NDArray[np.int64]
 Words = NDArray[np.uint64]
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """One entry an answer: the comparison, and 1 where low won it, 0 where high did, .5 for neither."""
+class Compared:
+    """Pairs that were compared, as numbers of preferences, and what was answered.
 
-    comparison: Ints
+    Attributes:
+        low, high: one entry a pair, the smaller number first.
+        pair: one entry an answer: which pair it is about.
+        low_wins: 1 where low is the stronger one, 0 where high is, .5 for neither.
+    """
+
+    low: Ints
+    high: Ints
+    pair: Ints
     low_wins: Floats
 
 
 def infer(
-    pool: Pool, seen: Pairs, evidence: Evidence, options: FreezeOptions
-) -> tuple[Ints, Ints, Floats, Ints]:
-    """Strong, weak, probability and provenance of at most `inferred_per_strong` rows a strong preference."""
+    names: Callable[[Ints], Words], size: int, seen: Compared, *, at_least: float, most: int
+) -> tuple[Ints, Ints, Floats]:
+    """Rows that follow from the answers: strong, weak, and the probability that it is so.
+
+    Args:
+        names: 64 bits that belong to each preference for good: draws follow from them.
+        size: preferences there are.
+        at_least: the least probability of a row, between .5 and 1.
+        most: rows a strong preference.
+    """
     from scipy.special import ndtr, ndtri  # late: only a freeze needs them
 
-    least = options.inferred_at_least or 1.0
-    low, high = seen.low[evidence.comparison], seen.high[evidence.comparison]
+    low, high = seen.low[seen.pair], seen.high[seen.pair]
     members, places = np.unique(np.concatenate([low, high]), return_inverse=True)
     one, other = (part.astype(np.int32) for part in np.split(places, 2))
-    fitted = strengths.fit(one, other, evidence.low_wins, len(members))
+    fitted = strengths.fit(one, other, seen.low_wins, len(members))
     order = np.lexsort((members, fitted.theta))
     members, theta, sd = members[order], fitted.theta[order], fitted.sd[order]
     # Whatever j's deviation: θⱼ must lie so far below.
-    reach = np.searchsorted(theta, theta - ndtri(least) * sd, side="right")
-    known = np.unique(seen.low.astype(np.int64) * len(pool.ids) + seen.high)
-    found = _Found(members, known, len(pool.ids), options.inferred_per_strong)
-    hashes = _words(pool, members)
+    reach = np.searchsorted(theta, theta - ndtri(at_least) * sd, side="right")
+    known = np.unique(seen.low.astype(np.int64) * size + seen.high)
+    found = _Found(members, known, size, most)
+    hashes = names(members)
     strong = np.flatnonzero(reach > 0)
-    for draw in range(TRIES * options.inferred_per_strong):
+    for draw in range(TRIES * most):
         weak = _drawn(hashes[strong], draw, reach[strong])
         p = ndtr((theta[strong] - theta[weak]) / np.hypot(sd[strong], sd[weak]))
         p = np.round(p, DIGITS)
-        found.add(strong, weak, p, p >= least)
-        strong = strong[found.times[strong] < options.inferred_per_strong]
+        found.add(strong, weak, p, p >= at_least)
+        strong = strong[found.times[strong] < most]
     return found.rows()
-
-
-def _words(pool: Pool, members: Any) -> Words:
-    """The first 64 bits of each content hash."""
-    return np.array([int(pool.ids[one][:16], 16) for one in members], np.uint64)
 
 
 def _drawn(hashes: Words, draw: int, reach: Any) -> Any:
@@ -93,7 +103,6 @@ class _Found:
         self.parts.append((one[fresh], other[fresh], p[fresh]))
         self.known = np.union1d(self.known, key[fresh])
 
-    def rows(self) -> tuple[Ints, Ints, Floats, Ints]:
+    def rows(self) -> tuple[Ints, Ints, Floats]:
         strong, weak, p = (np.concatenate(column) for column in zip(*self.parts, strict=True))
-        provenance = np.full(len(p), INFERRED, np.int32)
-        return strong.astype(np.int32), weak.astype(np.int32), p.astype(np.float64), provenance
+        return strong.astype(np.int32), weak.astype(np.int32), p.astype(np.float64)
