@@ -76,7 +76,7 @@ def test_a_cell_that_fails_is_named(tmp_path: Path) -> None:
 
 
 def test_inferred_rows_are_likely_new_and_mostly_right() -> None:
-    train = pool.samples(3, studies.quick(studies.STUDIES["sanity"]).settings[0].data)[0]
+    train = pool.items(3, studies.quick(studies.STUDIES["sanity"]).settings[0].data)[0]
     asked = pool.labelled(3, train, Labels(error=0.1))
     rows = pool.inferred(asked)
     pairs = {tuple(sorted((one.stronger, one.weaker))) for one in rows}
@@ -89,7 +89,7 @@ def test_inferred_rows_are_likely_new_and_mostly_right() -> None:
 
 @pytest.mark.parametrize("twist", ["reversed", "shuffled_partners", "shuffled_strengths"])
 def test_a_twist_leaves_what_it_does_not_twist(twist: str) -> None:
-    train = pool.samples(3, studies.quick(studies.STUDIES["sanity"]).settings[0].data)[0]
+    train = pool.items(3, studies.quick(studies.STUDIES["sanity"]).settings[0].data)[0]
     asked = pool.labelled(3, train, Labels())
     labels = Labels(twist=twist)  # type: ignore[arg-type]
     rows = pool.twisted(asked.answers, len(train), labels, 3)

@@ -10,19 +10,26 @@ from dataclasses import replace
 from pathlib import Path
 
 from training.study import farm, report
-from training.study.studies import STUDIES, Setting, quick
+from training.study.presets import PRESETS, NothingLeft, on
+from training.study.settings import Corpus
+from training.study.studies import STUDIES, Setting, Study, quick
 
 FIRST_SEED = 1000  # those of the exploration were 0 to 2 and 101 to 202
 
 
 def main(words: Sequence[str] | None = None) -> int:
     chosen = arguments(words)
-    study = quick(STUDIES[chosen.study]) if chosen.quick else STUDIES[chosen.study]
-    study = replace(study, settings=tuple(_trained(one, chosen) for one in study.settings))
-    seeds = list(range(chosen.first_seed, chosen.first_seed + (chosen.seeds or study.seeds)))
-    folder = chosen.out / "reports" / (f"{study.name}-quick" if chosen.quick else study.name)
     try:
-        found = report.compute(chosen.out, study, seeds, chosen.processes, progress=not chosen.no_progress)
+        study = _study(chosen)
+    except NothingLeft as error:
+        print(error, file=sys.stderr)
+        return 2
+    seeds = list(range(chosen.first_seed, chosen.first_seed + (chosen.seeds or study.seeds)))
+    folder = (
+        chosen.out / "reports" / "-".join(filter(None, [study.name, chosen.preset, chosen.quick and "quick"]))
+    )
+    try:
+        found = report.compute(chosen.out, study, seeds, processes(chosen), progress=not chosen.no_progress)
     except farm.CellFailed as error:
         print(f"{error}\nWhat was made before is kept: the same command goes on.", file=sys.stderr)
         return 1
@@ -35,11 +42,45 @@ def main(words: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _study(chosen: argparse.Namespace) -> Study:
+    """What was asked for; what a preset leaves out is said."""
+    study = STUDIES[chosen.study]
+    if chosen.preset:
+        preset = PRESETS[chosen.preset]
+        study, left_out = on(study, preset, _corpus(preset.data, chosen))
+        if left_out:
+            print(f"Left out, they are about the synthetic world: {'; '.join(left_out)}.", file=sys.stderr)
+    study = quick(study) if chosen.quick else study
+    return replace(study, settings=tuple(_trained(one, chosen) for one in study.settings))
+
+
+def _corpus(data: Corpus, chosen: argparse.Namespace) -> Corpus:
+    """The preset's, with what the command line says of it."""
+    named = {
+        "source": chosen.data,
+        "base": chosen.base,
+        "judge": chosen.judge,
+        "precision": chosen.precision,
+        "pairs": chosen.pairs,
+        "heldout": chosen.heldout,
+    }
+    return replace(data, **{name: one for name, one in named.items() if one is not None})
+
+
+def processes(chosen: argparse.Namespace) -> int:
+    """Cells at the same time."""
+    if chosen.processes:
+        return int(chosen.processes)
+    return PRESETS[chosen.preset].processes if chosen.preset else os.cpu_count() or 1
+
+
 def _trained(setting: Setting, chosen: argparse.Namespace) -> Setting:
     """The setting with what the command line says of training, labels and data."""
     named = {"beta": chosen.beta, "learning_rate": chosen.learning_rate}
     training = {**setting.training, **{name: one for name, one in named.items() if one is not None}}
-    return replace(setting, training=training)
+    asked = {"prompts": chosen.prompts, "max_new_tokens": chosen.max_new_tokens}
+    sampling = replace(setting.sampling, **{name: one for name, one in asked.items() if one is not None})
+    return replace(setting, training=training, sampling=sampling)
 
 
 def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
@@ -50,10 +91,21 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("study", choices=list(STUDIES), help=known)
     parser.add_argument("--seeds", type=int, help="worlds, labels and models; else what the study needs")
     parser.add_argument("--first-seed", type=int, default=FIRST_SEED)
-    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--processes", type=int, help="cells at the same time; else one a core")
     parser.add_argument("--out", type=Path, default=Path("var/study"), help="what is made is kept here")
     parser.add_argument("--beta", type=float, help="β of every method (1)")
     parser.add_argument("--learning-rate", type=float, help="of every method (5e-4)")
+    grounds = "; ".join(f"{name}: {one.title}" for name, one in PRESETS.items())
+    parser.add_argument("--preset", choices=list(PRESETS), help=f"another ground than the world. {grounds}")
+    real = parser.add_argument_group("with --preset, in place of what it names")
+    real.add_argument("--data", help="a data set of the Hub, or a folder in the same layout")
+    real.add_argument("--base", help="the model to start from: a Hub id or a folder")
+    real.add_argument("--judge", help="the reward model that judges: a Hub id or a folder")
+    real.add_argument("--pairs", type=int, help="training preferences, from the beginning")
+    real.add_argument("--heldout", type=int, help="held-out preferences, from the beginning")
+    real.add_argument("--prompts", type=int, help="held-out prompts that are answered")
+    real.add_argument("--max-new-tokens", type=int, help="of a response")
+    real.add_argument("--precision", choices=["fp32", "bf16"])
     parser.add_argument("--quick", action="store_true", help="a small world: to see that it runs")
     parser.add_argument("--no-progress", action="store_true")
     return parser.parse_args(words)

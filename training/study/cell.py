@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -16,11 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from training.engine import PopTrainer, events
-from training.study import language, pool, writing
+from training.engine import events
+from training.study import corpora, pool, worlds
 from training.study.settings import (
     RESULT,
     Cell,
+    Corpus,
     Data,
     Labels,
     base_name,
@@ -29,50 +29,30 @@ from training.study.settings import (
     place,
     rewards_name,
 )
-from training.study.world import World, written
-
-SAVE_STEPS = 1_000_000  # a cell is short: one that was broken off is trained again
-SFT_ROWS = 64
 
 
-def base(root: Path, seed: int, data: Data) -> Path:
-    """The folder of the model that all methods of a world start from, fine-tuned on its writers' texts."""
+def base(root: Path, seed: int, data: Data | Corpus) -> Path:
+    """The folder of the model that all methods start from, fine-tuned on what the data's writers wrote."""
     folder = root / "bases" / base_name(seed, data)
-
-    def make() -> None:
-        world = World(seed)
-        language.write_blank(folder / "blank", world, data)
-        texts = written(world, data.sft_samples, 20)
-        _train(
-            folder / "run",
-            folder / "blank",
-            [{"prompt": prompt.text, "chosen": one, "rejected": other} for prompt, one, other in texts],
-            kind="sft",
-            epochs=data.sft_epochs,
-            learning_rate=data.sft_learning_rate,
-            rows_per_step=SFT_ROWS,
-            seed=seed,
-        )
-
-    once(folder, "run/model", make)
+    once(folder, "run/model", lambda: _ground(data).make_base(folder, seed, data))
     return folder / "run" / "model"
 
 
-def dataset(root: Path, seed: int, data: Data, labels: Labels) -> Path:
+def dataset(root: Path, seed: int, data: Data | Corpus, labels: Labels) -> Path:
     """The folder of the frozen dataset."""
     folder = root / "datasets" / key_of([seed, asdict(data), asdict(labels)])
     once(folder, pool.LABELS, lambda: pool.freeze(folder, seed, data, labels))
     return folder
 
 
-def reward_model(root: Path, seed: int, data: Data) -> Path:
+def reward_model(root: Path, seed: int, data: Data | Corpus) -> Path:
     """The folder of a Bradley-Terry reward model, trained on the preferences alone."""
     folder = root / "rewards" / rewards_name(seed, data)
 
     def make() -> None:
         start, pairs = base(root, seed, data), dataset(root, seed, data, Labels())
-        settings = {"learning_rate": 1e-3, "rows_per_step": 32, "seed": seed}
-        _train(folder / "run", start, pairs, kind="reward_model", **settings)
+        settings = {**_ground(data).reward_settings(data), "kind": "reward_model", "seed": seed}
+        _ground(data).train(folder / "run", start, pairs, data, settings)
 
     once(folder, "run/model", make)
     return folder / "run" / "model"
@@ -109,51 +89,40 @@ def once(folder: Path, mark: str, make: Callable[[], object]) -> None:
             make()
 
 
+def _ground(data: Data | Corpus) -> Any:
+    """The module that trains and judges on this kind of data."""
+    return corpora if isinstance(data, Corpus) else worlds
+
+
 def _made(root: Path, folder: Path, cell: Cell, margin: float | None) -> dict[str, Any]:
     began = time.monotonic()
-    method, start = cell.method, base(root, cell.seed, cell.data)
+    ground, start = _ground(cell.data), base(root, cell.seed, cell.data)
     data = dataset(root, cell.seed, cell.data, cell.labels)
     about: dict[str, Any] = json.loads((data / pool.LABELS).read_text(encoding="utf-8"))
-    named: dict[str, Any] = {}
-    if method.reward_model:
-        named["reward_model"] = str(reward_model(root, cell.seed, cell.data))
+    settings = _settings(cell, about["rows"] / about["pairs"])
+    if cell.method.reward_model:
+        settings["reward_model"] = str(reward_model(root, cell.seed, cell.data))
     if margin is not None:
-        named["margin"] = margin
-    evaluations = _train(
-        folder / "run",
-        start,
-        data,
-        method=method.slug,
-        beta=method.beta,
-        epochs=method.epochs * (about["rows"] / cell.data.pairs if method.as_many_steps else 1.0),
-        learning_rate=method.learning_rate,
-        rows_per_step=method.rows_per_step,
-        seed=cell.seed,
-        **method.params,
-        **named,
-    )
+        settings["margin"] = margin
+    evaluations = ground.train(folder / "run", start, data, cell.data, settings | ground.generation(cell))
     seconds = time.monotonic() - began
-    told = about | _discrimination(evaluations) | _training(folder / "run")
-    texts = writing.responses(folder / "run" / "model", start, cell)
-    return told | writing.judged(World(cell.seed), texts) | {"seconds": seconds}
+    told = about | _discrimination(evaluations) | _training(folder / "run") | {"seconds": seconds}
+    worth: dict[str, Any] = ground.told(folder / "run", start, cell)
+    return told | worth
 
 
-def _train(folder: Path, start: Path, data: Any, **settings: Any) -> dict[str, Any]:
-    shutil.rmtree(folder, ignore_errors=True)
-    trainer = PopTrainer(
-        str(start),
-        str(data) if isinstance(data, Path) else data,
-        output_dir=folder,
-        progress=False,
-        micro_batch=512,
-        max_length=language.MAX_LENGTH,
-        save_steps=SAVE_STEPS,
-        logging_steps=10,
-        **settings,
-    )
-    found: dict[str, Any] = trainer.train()
-    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
-    return found
+def _settings(cell: Cell, rows_each: float) -> dict[str, Any]:
+    """Those of the run, by the names they have alone."""
+    method = cell.method
+    return {
+        "method": method.slug,
+        "beta": method.beta,
+        "epochs": method.epochs * (rows_each if method.as_many_steps else 1.0),
+        "learning_rate": method.learning_rate,
+        "rows_per_step": method.rows_per_step,
+        "seed": cell.seed,
+        **method.params,
+    }
 
 
 def _discrimination(found: dict[str, Any]) -> dict[str, Any]:

@@ -52,15 +52,17 @@ def win_rate(ours: Sequence[Sequence[float]], theirs: Sequence[Sequence[float]])
     """The share of comparisons that `ours` wins, ties half: every sample with every other of its prompt.
 
     Args:
-        ours, theirs: true rewards, [[a reward a sample] a prompt], of the same prompts in the same order.
+        ours, theirs: rewards, [[a reward a sample] a prompt], of the same prompts in the same order. Samples
+            without one (NaN) are left out.
     """
     one, other = np.asarray(ours)[:, :, None], np.asarray(theirs)[:, None, :]
-    return float(np.mean((one > other) + 0.5 * (one == other)))
+    ahead = one - other
+    return float(np.mean((np.sign(ahead[np.isfinite(ahead)]) + 1) / 2))
 
 
 def median_advantage(ours: Sequence[Sequence[float]], theirs: Sequence[Sequence[float]]) -> float:
-    """The median over prompts of how much better `ours` is, samples averaged; in true reward."""
-    return float(np.median(np.asarray(ours).mean(axis=1) - np.asarray(theirs).mean(axis=1)))
+    """The median over prompts of how much better `ours` is, samples averaged; in reward."""
+    return float(np.nanmedian(np.asarray(ours).mean(axis=1) - np.asarray(theirs).mean(axis=1)))
 
 
 METRICS = ("accuracy", "pearson", "spearman", "pop_accuracy", "reward", "kl", "length", "ended", "steps")

@@ -1,4 +1,4 @@
-"""A world's preferences and its simulated labels as a frozen PoP dataset, in the product's own form."""
+"""Preferences and their simulated labels as a frozen PoP dataset, in the product's own form."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ import numpy as np
 
 from annotation import sampling
 from annotation.exports import canonical
+from annotation.imports.records import Message
 from annotation.quality import inference
-from training.study import people
+from training.study import corpus, people
+from training.study.corpus import Item
 from training.study.people import Answer, Labelling
-from training.study.settings import Data, Labels
+from training.study.settings import Corpus, Data, Labels
 from training.study.world import Prompt, Sample, World, preferences
 
 LABELS = "labels.json"
@@ -24,6 +26,21 @@ HELDOUT_K = 1  # held-out comparisons a held-out preference
 INFERRED_AT_LEAST = 0.9  # probability of an inferred row
 INFERRED_EACH = 2  # inferred rows a strong preference
 MOST_LABELS = 1 << 40
+
+
+def items(seed: int, data: Data | Corpus) -> tuple[list[Item], list[Item]]:
+    """The training preferences of a seed's world or of a corpus, and those that are held out."""
+    if isinstance(data, Corpus):
+        return corpus.items(data, data.splits[0], data.pairs), corpus.items(
+            data, data.splits[1], data.heldout
+        )
+    train, heldout = samples(seed, data)
+    return [_item(one) for one in train], [_item(one) for one in heldout]
+
+
+def _item(one: Sample) -> Item:
+    chosen, rejected = ([Message(role="assistant", content=text)] for text in (one.chosen, one.rejected))
+    return Item([Message(role="user", content=one.prompt.text)], chosen, rejected, one.graded, one.margin)
 
 
 def samples(seed: int, data: Data) -> tuple[list[Sample], list[Sample]]:
@@ -42,7 +59,7 @@ def prompts(seed: int, count: int) -> list[Prompt]:
     return list(found)
 
 
-def labelled(seed: int, train: Sequence[Sample], labels: Labels) -> Labelling:
+def labelled(seed: int, train: Sequence[Item | Sample], labels: Labels) -> Labelling:
     """Ask simulated people, as the settings say."""
     asked = Labelling(
         [one.margin for one in train],
@@ -96,13 +113,14 @@ def twisted(rows: Sequence[Answer], size: int, labels: Labels, seed: int) -> lis
     return list(rows)
 
 
-def freeze(folder: Path, seed: int, data: Data, labels: Labels) -> dict[str, Any]:
+def freeze(folder: Path, seed: int, data: Data | Corpus, labels: Labels) -> dict[str, Any]:
     """Write the dataset, and last `LABELS` beside it.
 
     Returns:
-        {"labels": given, "rows": made of them, "rows_right": the share whose stronger side truly is}.
+        {"pairs": training preferences, "labels": given, "rows": made of them, "rows_right": the share whose
+        stronger side truly is}.
     """
-    train, heldout = samples(seed, data)
+    train, heldout = items(seed, data)
     asked = labelled(seed, train, labels)
     anchored = sampling.strategy(labels.strategy).anchored
     rows = people.rows(asked, each=labels.k if anchored else None)
@@ -110,12 +128,14 @@ def freeze(folder: Path, seed: int, data: Data, labels: Labels) -> dict[str, Any
     if labels.twist == "inferred":
         rows += inferred(asked)
     right = [asked.truth[one.stronger] > asked.truth[one.weaker] for one in rows]
-    told = {"labels": asked.labels, "rows": len(rows), "rows_right": float(np.mean(right))}
-    items = [*_preferences(train, "train"), *_preferences(heldout, "heldout")]
+    told: dict[str, Any] = {"pairs": len(train), "labels": asked.labels}
+    told |= {"rows": len(rows), "rows_right": float(np.mean(right))}
+    every = [*_preferences(train, "train"), *_preferences(heldout, "heldout")]
     pairs = [*_rows(rows, "train"), *_rows(_asked_of(heldout, seed), "heldout")]
+    folder.mkdir(parents=True, exist_ok=True)
     canonical.write(
         folder,
-        preferences=sorted(items, key=lambda one: one["id"]),
+        preferences=sorted(every, key=lambda one: one["id"]),
         rows=sorted(pairs, key=lambda one: (one["strong_id"], one["weak_id"])),
         about={"study": {"seed": seed, "data": asdict(data), "labels": asdict(labels)}},
     )
@@ -123,22 +143,22 @@ def freeze(folder: Path, seed: int, data: Data, labels: Labels) -> dict[str, Any
     return told
 
 
-def _asked_of(heldout: Sequence[Sample], seed: int) -> list[Answer]:
+def _asked_of(heldout: Sequence[Item], seed: int) -> list[Answer]:
     """What people who never err say of held-out preferences, in random pairs."""
     asked = labelled(seed, heldout, Labels(k=HELDOUT_K))
     return list(islice(asked.answers, HELDOUT_K * len(heldout)))
 
 
-def _preferences(found: Sequence[Sample], split: str) -> list[dict[str, Any]]:
+def _preferences(found: Sequence[Item], split: str) -> list[dict[str, Any]]:
     return [
         {
             "id": _id(split, number),
             "split": split,
-            "prompt": [{"role": "user", "content": one.prompt.text}],
-            "chosen": [{"role": "assistant", "content": one.chosen}],
-            "rejected": [{"role": "assistant", "content": one.rejected}],
-            "score_chosen": one.graded[0],
-            "score_rejected": one.graded[1],
+            "prompt": one.prompt,
+            "chosen": one.chosen,
+            "rejected": one.rejected,
+            "score_chosen": one.scores[0],
+            "score_rejected": one.scores[1],
         }
         for number, one in enumerate(found)
     ]

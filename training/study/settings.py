@@ -38,6 +38,33 @@ class Data:
 
 
 @dataclass(frozen=True)
+class Corpus:
+    """Real preferences that have scores, and real models: in the place of a world's `Data`.
+
+    Attributes:
+        source: a data set's id on the Hub, or a folder in the same layout.
+        splits: its training preferences, and those that are held out.
+        pairs, heldout: how many of each, from the beginning; None: all.
+        base: a Hub id or a folder. It is fine-tuned on the chosen responses once, for all seeds.
+        judge: the reward model that judges responses.
+        training: of every run that trains; the reward model of the methods that need one is trained at
+            `reward_learning_rate`.
+    """
+
+    source: str = "HuggingFaceH4/ultrafeedback_binarized"
+    splits: tuple[str, str] = ("train_prefs", "test_prefs")
+    pairs: int | None = None
+    heldout: int | None = None
+    base: str = "meta-llama/Llama-3.2-3B"
+    judge: str = "openbmb/UltraRM-13b"
+    sft_learning_rate: float = 2e-5
+    reward_learning_rate: float = 1e-5
+    max_length: int = 2048
+    micro_batch: int = 4
+    precision: Literal["fp32", "bf16"] = "bf16"
+
+
+@dataclass(frozen=True)
 class Labels:
     """How people were asked, and what was done to the rows since.
 
@@ -98,7 +125,7 @@ class Cell:
     seed: int
     method: Method
     labels: Labels = field(default_factory=Labels)
-    data: Data = field(default_factory=Data)
+    data: Data | Corpus = field(default_factory=Data)
     sampling: Sampling = field(default_factory=Sampling)
 
     @property
@@ -106,14 +133,18 @@ class Cell:
         return key_of(asdict(self))
 
 
-def base_name(seed: int, data: Data) -> str:
+def base_name(seed: int, data: Data | Corpus) -> str:
     """The name of the base model of a world: what it is made of, and nothing that comes after."""
+    if isinstance(data, Corpus):
+        return key_of(["base", asdict(data) | {"judge": ""}])
     made = [data.hidden_size, data.layers, data.sft_samples, data.sft_epochs, data.sft_learning_rate]
     return key_of([seed, made])
 
 
-def rewards_name(seed: int, data: Data) -> str:
+def rewards_name(seed: int, data: Data | Corpus) -> str:
     """The name of the reward model of a world's preferences."""
+    if isinstance(data, Corpus):
+        return key_of(["rewards", asdict(data) | {"judge": ""}])
     return key_of([seed, asdict(data)])
 
 

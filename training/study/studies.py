@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from training.study.settings import Cell, Data, Labels, Sampling
+from training.study.settings import Cell, Corpus, Data, Labels, Sampling
 from training.study.variants import CONTROLS, PAPER, VARIANTS
 from training.study.world import Noise
 
@@ -25,7 +25,7 @@ class Setting:
     title: str
     lines: tuple[str, ...]
     labels: Labels = field(default_factory=Labels)
-    data: Data = field(default_factory=Data)
+    data: Data | Corpus = field(default_factory=Data)
     sampling: Sampling = field(default_factory=Sampling)
     training: Mapping[str, Any] = field(default_factory=dict)
 
@@ -114,7 +114,9 @@ def quick(study: Study) -> Study:
     small = [
         replace(
             one,
-            data=replace(one.data, pairs=300, heldout=100, sft_samples=600, hidden_size=32, layers=2),
+            data=one.data
+            if isinstance(one.data, Corpus)
+            else replace(one.data, pairs=300, heldout=100, sft_samples=600, hidden_size=32, layers=2),
             sampling=replace(one.sampling, prompts=32),
         )
         for one in study.settings

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from training.study.settings import Cell, Data, Labels, Method, Sampling, Twist
+from training.study.settings import Cell, Corpus, Data, Labels, Method, Sampling, Twist
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,9 @@ class Variant:
     paper: str = ""
     control: bool = False
 
-    def cell(self, seed: int, data: Data, labels: Labels, sampling: Sampling, **settings: Any) -> Cell:
+    def cell(
+        self, seed: int, data: Data | Corpus, labels: Labels, sampling: Sampling, **settings: Any
+    ) -> Cell:
         """The cell of a seed: this variant under a study's data, labels and training settings."""
         asked = replace(labels, twist=self.labels.twist)
         if self.labels.strategy != Labels().strategy:
