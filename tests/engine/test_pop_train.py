@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.engine import world
+from tests.engine import warm, world
 from training.engine import catalog, cli, pop_train
 from training.engine.console import folders
 
@@ -164,18 +164,16 @@ def test_ctrl_c_keeps_the_last_step_and_the_next_start_goes_on(here: Path) -> No
     write(here / "rows.jsonl", world.rows(40))
     words = ["--dataset", str(here / "rows.jsonl"), *QUICK, "--epochs", "30", "--method", "dpo_pop_raw"]
     folder = here / "long"
-    process = started("train", *words, "--out", str(folder))
-    world.wait_until(world.reached(folder, 3), process)
+    process = typed(here / "said.txt", "train", *words, "--out", str(folder))
+    warm.wait_until(world.reached(folder, 3), process)
     process.send_signal(signal.SIGINT)
-    said = process.communicate(timeout=60)[0]
-    assert process.returncode == 3, said
-    assert f"go on with: pop-train train {folder}" in said
+    assert process.wait(60) == cli.CANCELLED, process.read()
+    assert f"go on with: pop-train train {folder}" in process.read()
     (stopped,) = world.told(folder, "cancelled")
-    again = started("train", str(folder))
-    world.wait_until(world.reached(folder, (stopped.step or 0) + 2), again)
+    again = typed(here / "again.txt", "train", str(folder))
+    warm.wait_until(world.reached(folder, (stopped.step or 0) + 2), again)
     again.send_signal(signal.SIGINT)
-    again.communicate(timeout=60)
-    assert again.returncode == 3
+    assert again.wait(60) == cli.CANCELLED, again.read()
     assert world.told(folder, "started")[-1].data["resumed_from"] == stopped.step
 
 
@@ -227,6 +225,10 @@ def test_a_terminal_sees_bars_with_the_loss(here: Path) -> None:
     assert "Training: 100%" in seen
     assert "loss=" in seen
     assert "Pair accuracy" in seen
+
+
+def typed(said: Path, *words: str) -> warm.Process:
+    return warm.Process(warm.module, "training.engine.pop_train", list(words), said=said)
 
 
 def started(*words: str) -> subprocess.Popen[str]:
