@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13; do \
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --root-user-action=ignore -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long setup lint types schema migrations diagrams screenshots secrets clean
+.PHONY: help run test test-long sanity setup lint types schema migrations diagrams screenshots secrets clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 20
@@ -20,6 +20,10 @@ test: $(VENV)/.dev ## Run every test, on each database and with each service tha
 
 test-long: $(VENV)/.dev ## As test, with the tests that take very long: before a release
 	@TEST_LONG=1 $(BIN)/python -m tests.run $(ARGS)
+
+sanity: $(VENV)/.dev ## PoP labels must help, and reversed ones hurt, in a world whose truth is known: minutes
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && HF_HUB_OFFLINE=1 \
+	  $(BIN)/python -m training.study sanity --no-progress --out "$$folder"
 
 setup: $(VENV)/.dev ## Install everything for development into .venv
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.engine import warm
-from training.study import farm, pool, studies
+from training.study import farm, pool, report, studies
+from training.study.figures import over_seeds
 from training.study.settings import Labels
 from training.study.variants import VARIANTS
 
@@ -49,9 +50,9 @@ def test_a_study_is_made_once_and_reported(tmp_path: Path) -> None:
     assert lines["dpo_pop"]["steps"]["mean"] > lines["dpo"]["steps"]["mean"]
     assert 0 < lines["dpo_pop"]["kl"]["mean"] < 50
     assert found["commit"]
-    report = (tmp_path / "reports" / "sanity-quick" / "report.md").read_text()
-    assert report in again
-    assert "| DPO-PoP, random |" in report
+    page = (tmp_path / "reports" / "sanity-quick" / "report.md").read_text()
+    assert page in again
+    assert "| DPO-PoP, random |" in page
     drawn = (tmp_path / "reports" / "sanity-quick" / "plots.html").read_text()
     assert str(lines["dpo_pop"]["win_vs_dpo"]["mean"]) in drawn
     assert "<script src" not in drawn  # it needs no network
@@ -66,6 +67,24 @@ def test_every_line_of_every_study_is_there_with_what_it_is_held_against() -> No
                 assert not source or source in setting.lines
     settings = [setting for study in studies.STUDIES.values() for setting in study.settings]
     assert {line for setting in settings for line in setting.lines} == set(VARIANTS)
+
+
+@pytest.mark.parametrize(("won", "met"), [(0.72, [True, True, True]), (0.6, [False, False, True])])
+def test_what_must_come_out_is_held_against_what_did(won: float, met: list[bool]) -> None:
+    figures = {
+        "dpo": {"win_vs_dpo": 0.5, "spearman": 0.5},
+        "dpo_pop": {"win_vs_dpo": won, "spearman": 0.5},
+        "reversed": {"win_vs_dpo": 0.5, "spearman": 0.4},
+    }
+    lines = {
+        line: {name: over_seeds([value - 0.01, value + 0.01]) for name, value in one.items()}
+        for line, one in figures.items()
+    }
+    found = report.verdicts(report.Report(studies.STUDIES["sanity"], (1, 2), {"k 2": lines}))
+    assert [one.met for one in found] == met
+    first = "Met" if met[0] else "**Not met**"
+    wanted = f"{first}, k 2: Win vs DPO of DPO-PoP, random must be 0.65 or more, and is {won:.3f}."
+    assert str(found[0]) == wanted
 
 
 def test_a_cell_that_fails_is_named(tmp_path: Path) -> None:

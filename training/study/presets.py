@@ -57,4 +57,4 @@ def on(study: Study, preset: Preset, data: Corpus) -> tuple[Study, list[str]]:
         replace(one, data=data, sampling=preset.sampling, training={**preset.training, **one.training})
         for one in known
     ]
-    return replace(study, settings=tuple(settings), seeds=preset.seeds), left_out
+    return replace(study, settings=tuple(settings), seeds=preset.seeds, demands=()), left_out

@@ -13,7 +13,7 @@ from typing import Any
 from training.engine import runrecord
 from training.study import farm, figures, plots, tables
 from training.study.figures import Figure
-from training.study.studies import Setting, Study
+from training.study.studies import Demand, Setting, Study
 from training.study.variants import VARIANTS
 
 OPPONENTS = ("dpo", "dpo_long")
@@ -48,6 +48,37 @@ class Report:
     study: Study
     seeds: tuple[int, ...]
     lines: Mapping[str, Lines]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came of a demand of the study."""
+
+    demand: Demand
+    setting: str
+    found: float
+
+    @property
+    def met(self) -> bool:
+        return self.found >= self.demand.at_least
+
+    def __str__(self) -> str:
+        """As a sentence."""
+        one, metric = self.demand, tables.HEADINGS[self.demand.metric]
+        over = f" over {VARIANTS[one.over].title}" if one.over else ""
+        what = f"{metric} of {VARIANTS[one.line].title}{over} must be {one.at_least:g} or more"
+        return f"{'Met' if self.met else '**Not met**'}, {self.setting}: {what}, and is {self.found:.3f}."
+
+
+def verdicts(report: Report) -> list[Verdict]:
+    """Whether what must come out did, in each setting."""
+    found = []
+    for setting, lines in report.lines.items():
+        for one in report.study.demands:
+            value = lines[one.line][one.metric].mean
+            value -= lines[one.over][one.metric].mean if one.over else 0.0
+            found.append(Verdict(one, setting, value))
+    return found
 
 
 def compute(
@@ -112,6 +143,8 @@ def markdown(report: Report, about: Mapping[str, Any]) -> str:
         pairs = [pair for pair in PAIRS if set(pair) <= lines.keys()]
         parts += ["", tables.differences(lines, pairs, compared)]
     first = next(iter(report.lines.values()))
+    if report.study.demands:
+        parts += ["", "## Demanded", "", *(f"- {one}" for one in verdicts(report))]
     if report.study.name == "tables":
         parts += ["", "## Against the paper", "", tables.against_the_paper(first)]
     return "\n".join(parts) + "\n"

@@ -41,13 +41,24 @@ class Setting:
 
 
 @dataclass(frozen=True)
+class Demand:
+    """What must come out, or the program is wrong: a figure, or what it has over another line."""
+
+    line: str
+    metric: str
+    at_least: float
+    over: str = ""
+
+
+@dataclass(frozen=True)
 class Study:
-    """A question, and the settings that answer it."""
+    """A question, the settings that answer it, and what must come out in each of them."""
 
     name: str
     question: str
     settings: tuple[Setting, ...]
     seeds: int = 5
+    demands: tuple[Demand, ...] = ()
 
 
 def _tables() -> Study:
@@ -101,6 +112,11 @@ def _sanity() -> Study:
         "Do PoP labels help at all, and do reversed ones hurt?",
         (Setting("k 2", ("dpo", "dpo_pop", "reversed")),),
         seeds=2,
+        demands=(
+            Demand("dpo_pop", "win_vs_dpo", 0.65),
+            Demand("dpo_pop", "win_vs_dpo", 0.15, over="reversed"),
+            Demand("dpo_pop", "spearman", 0.06, over="reversed"),
+        ),
     )
 
 
@@ -121,4 +137,4 @@ def quick(study: Study) -> Study:
         )
         for one in study.settings
     ]
-    return replace(study, settings=tuple(small), seeds=2)
+    return replace(study, settings=tuple(small), seeds=2, demands=())
