@@ -122,6 +122,22 @@ def test_a_run_writes_responses_and_a_later_evaluation_has_the_same_numbers(tmp_
     for name in ("win_rate", "median_advantage"):
         assert {**again[name], "against": ""} == {**told[name], "against": ""}
     assert lines(tmp_path / "again.generations.jsonl") == written
+    assert_the_same_answers(folder, tmp_path)
+
+
+def assert_the_same_answers(folder: Path, passing: Path) -> None:
+    """`alpaca-outputs` has the model itself answer: what its run's evaluation wrote, and anything else."""
+    written = {one["prompt"][0]["content"]: one for one in lines(folder / "generations.jsonl")[::-1]}
+    asked = [*written, "Who are you?"]
+    instructions, out = passing / "instructions.json", passing / "outputs.json"
+    instructions.write_text(json.dumps([{"instruction": one} for one in asked]))
+    words = ["alpaca-outputs", str(folder), "--instructions", str(instructions), "--generator", "mine"]
+    words += ["--max-new-tokens", "8", "--out", str(out)]
+    assert pop_train.main(words) == cli.FINISHED
+    found = json.loads(out.read_text())
+    assert [one["instruction"] for one in found] == asked
+    assert [one["output"] for one in found[:-1]] == [one["response"] for one in written.values()]
+    assert found[-1]["generator"] == "mine"
 
 
 def test_what_was_written_before_a_stop_is_not_written_again(tmp_path: Path) -> None:
@@ -167,6 +183,7 @@ def test_adapters_are_taken_off_for_the_reference(tmp_path: Path) -> None:
     folder = finished(tmp_path, model={"lora": {"r": 4, "alpha": 8}}, training={"learning_rate": 0.05})
     assert numbers(folder)["divergence"]["generated"]["kl_response"] != 0
     assert all(one["logp"] != one["reference_logp"] for one in lines(folder / "generations.jsonl"))
+    assert_the_same_answers(folder, tmp_path)
 
 
 def test_an_sft_run_writes_too(tmp_path: Path) -> None:

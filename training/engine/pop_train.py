@@ -20,6 +20,7 @@ from training.engine.errors import EngineError, InputError
 from training.engine.spec import Kind
 
 UNUSED_DAYS = 30
+ALPACA_TOKENS = 2048  # of a response: what AlpacaEval gives most models
 
 
 @dataclass(frozen=True)
@@ -128,14 +129,17 @@ def _add_alpaca(commands: Any) -> None:
     command.add_argument("--out", type=Path, metavar="FILE", help="where the JSON goes")
     command.add_argument("--json", action="store_true", help="the JSON on stdout, no table")
     command.set_defaults(run=_alpaca_eval)
-    about = "what a model wrote, in AlpacaEval's format, for its judge"
+    about = "what a model answers to the instructions, in AlpacaEval's format, for its judge"
     command = commands.add_parser("alpaca-outputs", help=about, description=about, allow_abbrev=False)
-    command.add_argument("generations", type=Path, help="a generations.jsonl")
+    command.add_argument(
+        "source", help="a run's folder, a model's or checkpoint's folder, a Hub id; or a generations.jsonl"
+    )
     command.add_argument(
         "--instructions", type=Path, required=True, metavar="JSON", help="the evaluation set"
     )
     command.add_argument("--generator", required=True, metavar="NAME", help="what the model is called there")
     command.add_argument("--out", type=Path, required=True, metavar="FILE", help="where the outputs go")
+    _add_sampling(command, max_new_tokens=ALPACA_TOKENS)
     command.set_defaults(run=_alpaca_outputs)
     about = "have a judge on an OpenAI-compatible endpoint (POP_JUDGE_URL) compare two models' outputs"
     command = commands.add_parser("alpaca-judge", help=about, description=about, allow_abbrev=False)
@@ -148,16 +152,21 @@ def _add_responses(group: Any) -> None:
         "--generate", type=int, metavar="N", help="write responses to so many held-out prompts"
     )
     group.add_argument("--samples", type=int, metavar="N", help="to each prompt")
-    group.add_argument("--temperature", type=float, metavar="T", help="0 takes the likeliest token")
-    group.add_argument("--top-p", type=float, metavar="P")
-    group.add_argument("--max-new-tokens", type=int, metavar="N", help="of a response, at most")
-    group.add_argument("--seed", type=int, metavar="N", help="of the sampling")
+    _add_sampling(group)
     group.add_argument("--judge", metavar="MODEL", help="a reward model's folder or Hub id")
     group.add_argument(
         "--against",
         metavar="RUN",
         help="a run's folder or a generations.jsonl, instead of the reference's responses",
     )
+
+
+def _add_sampling(group: Any, max_new_tokens: int | None = None) -> None:
+    group.add_argument("--temperature", type=float, metavar="T", help="0 takes the likeliest token")
+    group.add_argument("--top-p", type=float, metavar="P")
+    most = "of a response, at most" + (f" (default: {max_new_tokens})" if max_new_tokens else "")
+    group.add_argument("--max-new-tokens", type=int, metavar="N", default=max_new_tokens, help=most)
+    group.add_argument("--seed", type=int, metavar="N", help="of the sampling")
 
 
 def _add_methods(commands: Any) -> None:

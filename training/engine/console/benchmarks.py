@@ -67,21 +67,48 @@ def alpaca_eval(given: argparse.Namespace) -> int:
 
 
 def alpaca_outputs(given: argparse.Namespace) -> int:
-    """What a model wrote, as AlpacaEval takes it; the exit code.
+    """What a model wrote or writes now, as AlpacaEval takes it; the exit code.
 
     Raises:
-        DatasetError: a file is at fault, or an instruction has no response.
+        EngineError: a file or the model is at fault, or an instruction has no response.
     """
-    try:
-        lines = given.generations.read_text(encoding="utf-8").split("\n")
-        responses = [json.loads(line) for line in lines if line.strip()]
-    except (OSError, ValueError) as error:
-        raise DatasetError(f"{given.generations} cannot be read: {error}") from error
-    found = outputs.written(responses, outputs.read(given.instructions, ("instruction",)), given.generator)
+    instructions = outputs.read(given.instructions, ("instruction",))
+    found = outputs.written(_responses(given, instructions), instructions, given.generator)
     given.out.parent.mkdir(parents=True, exist_ok=True)
     given.out.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     cli.say(f"{len(found)} outputs are in {given.out}")
     return cli.FINISHED
+
+
+def _responses(given: argparse.Namespace, instructions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those of a generations.jsonl, or what the model in a folder answers now."""
+    file = Path(given.source)
+    if file.is_file():
+        try:
+            lines = file.read_text(encoding="utf-8").split("\n")
+            return [json.loads(line) for line in lines if line.strip()]
+        except (OSError, ValueError) as error:
+            raise DatasetError(f"{file} cannot be read: {error}") from error
+    from training.engine import reevaluation
+    from training.engine.benchmarks import answering
+
+    typed = {name: getattr(given, name) for name in ("temperature", "top_p", "max_new_tokens", "seed")}
+    shown = display.Display()
+    found = answering.answers(
+        reevaluation.find(given.source) or _anybody(given.source),
+        [one["instruction"] for one in instructions],
+        asking={name: value for name, value in typed.items() if value is not None},
+        hear=shown.hear,
+    )
+    shown.close()
+    return found
+
+
+def _anybody(model: str) -> Any:
+    """A model of no run."""
+    from training.engine.reevaluation import Subject
+
+    return Subject(model, documents.spec({"model": {"base": model}, "method": {"slug": "dpo"}}))
 
 
 def table(found: dict[str, Any]) -> str:
