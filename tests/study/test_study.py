@@ -87,6 +87,13 @@ def test_what_must_come_out_is_held_against_what_did(won: float, met: list[bool]
     assert str(found[0]) == wanted
 
 
+def test_a_study_is_narrowed_to_settings_that_it_has() -> None:
+    found = studies.only(studies.STUDIES["strengths"], ["k 4", "k 1", "k 4"])
+    assert [one.title for one in found.settings] == ["k 4", "k 1"]
+    with pytest.raises(studies.UnknownSetting, match="no setting 'k 3'; it has: k 2; k 1; k 4;"):
+        studies.only(studies.STUDIES["strengths"], ["k 3"])
+
+
 def test_a_cell_that_fails_is_named(tmp_path: Path) -> None:
     cells = studies.quick(studies.STUDIES["sanity"]).settings[0].cells([1])
     (tmp_path / "bases").write_text("in the way")

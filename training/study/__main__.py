@@ -12,7 +12,7 @@ from pathlib import Path
 from training.study import farm, report
 from training.study.presets import PRESETS, NothingLeft, on
 from training.study.settings import Corpus
-from training.study.studies import STUDIES, Setting, Study, quick
+from training.study.studies import STUDIES, Setting, Study, UnknownSetting, only, quick
 
 UNMET = 4  # the exit status of a study that has not come out as it must
 FIRST_SEED = 1000  # those of the exploration were 0 to 2 and 101 to 202
@@ -22,7 +22,7 @@ def main(words: Sequence[str] | None = None) -> int:
     chosen = arguments(words)
     try:
         study = _study(chosen)
-    except NothingLeft as error:
+    except (NothingLeft, UnknownSetting) as error:
         print(error, file=sys.stderr)
         return 2
     seeds = list(range(chosen.first_seed, chosen.first_seed + (chosen.seeds or study.seeds)))
@@ -46,6 +46,7 @@ def main(words: Sequence[str] | None = None) -> int:
 def _study(chosen: argparse.Namespace) -> Study:
     """What was asked for; what a preset leaves out is said."""
     study = STUDIES[chosen.study]
+    study = only(study, chosen.only) if chosen.only else study
     if chosen.preset:
         preset = PRESETS[chosen.preset]
         study, left_out = on(study, preset, _corpus(preset.data, chosen))
@@ -90,6 +91,9 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     )
     known = "; ".join(f"{one.name}: {one.question}" for one in STUDIES.values())
     parser.add_argument("study", choices=list(STUDIES), help=known)
+    parser.add_argument(
+        "--only", action="append", metavar="SETTING", help="this setting alone; may be repeated"
+    )
     parser.add_argument("--seeds", type=int, help="worlds, labels and models; else what the study needs")
     parser.add_argument("--first-seed", type=int, default=FIRST_SEED)
     parser.add_argument("--processes", type=int, help="cells at the same time; else one a core")

@@ -105,6 +105,22 @@ def _budget() -> Study:
     return Study("budget", "Which sampling makes the most of a label?", tuple(settings))
 
 
+def _strengths() -> Study:
+    """`dpo_pop_strength` against DPO-PoP at equal labels and steps, where labels are fewer, worse, or more."""
+    lines = ("dpo", "dpo_long", "dpo_pop", "dpo_pop_strength", "constant_strength")
+    controls = ("shuffled_strengths", "reversed_strengths")
+    settings = (
+        Setting("k 2", (*lines, *controls)),
+        Setting("k 1", lines, Labels(k=1)),
+        Setting("k 4", lines, Labels(k=4)),
+        Setting("annotators err 20%", (*lines, *controls), Labels(error=0.2)),
+        Setting("annotators err 20%, three a comparison", lines, Labels(error=0.2, overlap=3)),
+        Setting("base noise 0.6", lines, data=Data(noise=Noise(0.6))),
+        Setting("base noise 3.0", lines, data=Data(noise=Noise(3.0))),
+    )
+    return Study("strengths", "Do strengths fitted to all labels beat one weak partner a row?", settings, 10)
+
+
 def _sanity() -> Study:
     """What catches strong and weak swapped anywhere between the label and the loss."""
     return Study(
@@ -121,8 +137,24 @@ def _sanity() -> Study:
 
 
 STUDIES: dict[str, Study] = {
-    one.name: one for one in (_tables(), _k(), _noise(), _quality(), _budget(), _sanity())
+    one.name: one for one in (_tables(), _k(), _noise(), _quality(), _budget(), _strengths(), _sanity())
 }
+
+
+class UnknownSetting(ValueError):
+    """A title that no setting of the study has; the message names those there are."""
+
+
+def only(study: Study, titles: Sequence[str]) -> Study:
+    """The study with these of its settings alone.
+
+    Raises:
+        UnknownSetting: see there.
+    """
+    known = {one.title: one for one in study.settings}
+    if unknown := [one for one in titles if one not in known]:
+        raise UnknownSetting(f"{study.name} has no setting {unknown[0]!r}; it has: {'; '.join(known)}.")
+    return replace(study, settings=tuple(known[one] for one in dict.fromkeys(titles)))
 
 
 def quick(study: Study) -> Study:
