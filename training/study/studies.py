@@ -106,7 +106,7 @@ def _budget() -> Study:
 
 
 def _strengths() -> Study:
-    """`dpo_pop_strength` against DPO-PoP at equal labels and steps, where labels are fewer, worse, or more."""
+    """`dpo_pop_strength` against DPO-PoP at equal labels and steps: fewer labels, worse ones, and more."""
     lines = ("dpo", "dpo_long", "dpo_pop", "dpo_pop_strength", "constant_strength")
     controls = ("shuffled_strengths", "reversed_strengths")
     settings = (
