@@ -12,7 +12,7 @@ from training.study.world import Noise
 
 OTHERS = ("dpo_pop_strength", "madpo", "gamma_dpo", "beta_dpo", "ipo")
 MAIN = ("dpo", "dpo_long", "dpo_pop", "dpo_pop_iterative", "dpo_pop_strength")
-BESIDE = ("constant_margin", "shuffled_partners", "reversed")
+BESIDE = ("constant_margin", "dpo_pop_no_margin", "shuffled_partners", "reversed")  # wherever DPO-PoP is
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def _quality() -> Study:
 
 
 def _budget() -> Study:
-    lines = ("dpo_long", "dpo_pop", "dpo_pop_resampled", "dpo_pop_inferred", "dpo_pop_strength")
+    lines = ("dpo_long", "dpo_pop", "dpo_pop_resampled", "dpo_pop_inferred", "dpo_pop_strength", *BESIDE)
     settings = []
     for budget in (0.5, 1.0, 1.5, 2.0, 2.75):
         for strategy in ("random", "iterative", "active"):
@@ -107,7 +107,7 @@ def _budget() -> Study:
 
 def _strengths() -> Study:
     """`dpo_pop_strength` against DPO-PoP at equal labels and steps: fewer labels, worse ones, and more."""
-    lines = ("dpo", "dpo_long", "dpo_pop", "dpo_pop_strength", "constant_strength")
+    lines = ("dpo", "dpo_long", "dpo_pop", "dpo_pop_strength", "constant_strength", *BESIDE)
     controls = ("shuffled_strengths", "reversed_strengths")
     settings = (
         Setting("k 2", (*lines, *controls)),
