@@ -21,6 +21,7 @@ from training.study import pool
 from training.study.settings import Cell, Corpus, Labels
 
 ROWS = 64  # a step of the base and of the reward model
+SAVE_STEPS = 300  # a checkpoint of 3 billion weights, with moments and target, is 50 GB
 LOG = "engine.log"
 TAIL = 2000
 
@@ -66,6 +67,7 @@ def train(
         max_length=data.max_length,
         precision=data.precision,
         gradient_checkpointing="auto",
+        save_steps=SAVE_STEPS,
         **settings,
     )
     with (folder / LOG).open("ab") as log:
