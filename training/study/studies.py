@@ -107,7 +107,8 @@ def _budget() -> Study:
 
 def _strengths() -> Study:
     """`dpo_pop_strength` against DPO-PoP at equal labels and steps: fewer labels, worse ones, and more."""
-    lines = ("dpo", "dpo_long", "dpo_pop", "dpo_pop_strength", "constant_strength", *BESIDE)
+    tried = ("dpo_pop_strength", "strength_cautious", "strength_unweighted")
+    lines = ("dpo", "dpo_long", "dpo_pop", *tried, "constant_strength", *BESIDE)
     controls = ("shuffled_strengths", "reversed_strengths")
     settings = (
         Setting("k 2", (*lines, *controls)),

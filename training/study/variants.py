@@ -54,6 +54,16 @@ VARIANTS: dict[str, Variant] = {
         Variant("dpo_pop", "DPO-PoP, random", Method("dpo_pop"), paper="DPO-PoP-random"),
         Variant("dpo_pop_inferred", "DPO-PoP, inferred rows too", Method("dpo_pop"), _twisted("inferred")),
         Variant("dpo_pop_strength", "Strengths", Method("dpo_pop_strength", as_many_steps=True)),
+        Variant(
+            "strength_cautious",
+            "Strengths, less one deviation",
+            Method("dpo_pop_strength", {"uncertainty": 1.0}, as_many_steps=True),
+        ),
+        Variant(
+            "strength_unweighted",
+            "Strengths, margin only",
+            Method("dpo_pop_strength", {"weighted": False}, as_many_steps=True),
+        ),
         Variant("madpo", "MADPO", Method("madpo", as_many_steps=True, reward_model=True)),
         Variant("gamma_dpo", "γ-DPO", Method("gamma_dpo", as_many_steps=True)),
         Variant("beta_dpo", "β-DPO", Method("beta_dpo", as_many_steps=True)),
