@@ -38,7 +38,7 @@ def check_cancel(user: Person, run: Run) -> None:
 
 
 def can_resume(user: Person, run: Run) -> bool:
-    return can_see(user, run) and transitions.allows("resume", run.state) and run.has_checkpoint
+    return can_see(user, run) and transitions.allows("resume", run.state) and _has_start(run)
 
 
 def check_resume(user: Person, run: Run) -> None:
@@ -48,7 +48,7 @@ def check_resume(user: Person, run: Run) -> None:
         raise Conflict(
             "run_not_stopped", f"Only a cancelled or failed run can be resumed; this one is {run.state}."
         )
-    if not run.has_checkpoint:
+    if not _has_start(run):
         raise Conflict("no_checkpoint", "This run has no checkpoint to go on from. Launch it again instead.")
 
 
@@ -61,6 +61,11 @@ def check_delete(user: Person, run: Run) -> None:
     check_see(user, run)
     if run.state not in transitions.ENDED:
         raise Conflict("run_active", "Cancel the run before deleting it.")
+
+
+def _has_start(run: Run) -> bool:
+    """Something to go on from; an evaluation needs nothing, as it begins again and finds what is cached."""
+    return run.has_checkpoint or run.kind == Run.Kind.EVALUATION
 
 
 def run_not_found() -> NotFound:
