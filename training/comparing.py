@@ -61,6 +61,7 @@ class Result:
     name: str
     result: Mapping[str, Any]
     dataset_sha256: str
+    split: str = "heldout"
 
     @property
     def setting(self) -> tuple[Any, Any]:
@@ -219,7 +220,7 @@ def _line(evaluation: str, measure: str, found: Sequence[tuple[Measure, Result] 
 
 def _incomparable(given: Sequence[tuple[Measure, Result]]) -> str:
     """Why the values of a line say nothing about each other; empty where they do."""
-    if len({result.dataset_sha256 for _, result in given}) > 1:
+    if len({(result.dataset_sha256, result.split) for _, result in given}) > 1:
         return OTHER_DATA
     if len({measure.n for measure, _ in given}) > 1:
         return OTHER_COUNT

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from annotation import rules
-from training import transitions
+from training import lineage, transitions
 from training.errors import Conflict, NotFound
 from training.models import Run
 
@@ -61,6 +61,12 @@ def check_delete(user: Person, run: Run) -> None:
     check_see(user, run)
     if run.state not in transitions.ENDED:
         raise Conflict("run_active", "Cancel the run before deleting it.")
+
+
+def can_evaluate(user: Person, run: Run) -> bool:
+    """Whether there may be a model of it to evaluate again: the finished one, or a checkpoint."""
+    there = run.state in transitions.ENDED and (run.has_model or run.has_checkpoint)
+    return can_see(user, run) and there and run.kind in lineage.KINDS["subject"]
 
 
 def _has_start(run: Run) -> bool:

@@ -1,4 +1,4 @@
-"""A run's model evaluated again by a run of its own: with its numbers, from what is kept, in words if it cannot."""
+"""A run's model evaluated again by a run of its own: with its numbers, from what is kept, or a refusal."""
 
 from __future__ import annotations
 
@@ -131,45 +131,42 @@ def test_what_is_left_open_is_as_the_run_had_it(trained: Run, cast: Cast) -> Non
 
 
 @pytest.mark.parametrize(
-    ("changes", "spec", "field", "words"),
+    ("changes", "spec", "refused"),
     [
-        ({"state": "running"}, {}, "subject.run", "can be evaluated when it has ended"),
+        ({"state": "running"}, {}, ("subject.run", "can be evaluated when it has ended")),
         (
             {"state": "failed", "has_model": False},
             {},
-            "subject.run",
-            "it is failed. There are no checkpoints",
+            ("subject.run", "it is failed. There are no checkpoints"),
         ),
         (
             {},
             {"subject": {"checkpoint": 7}},
-            "subject.checkpoint",
-            "no checkpoint of step 7, or not any more",
+            ("subject.checkpoint", "no checkpoint of step 7, or not any more"),
         ),
-        ({"kind": "evaluation"}, {}, "subject.run", "this takes SFT or Preference or Reward model"),
+        ({"kind": "evaluation"}, {}, ("subject.run", "this takes SFT or Preference or Reward model")),
         (
             {"kind": "sft"},
             {"evaluation": {"names": ["divergence"]}},
-            "evaluation.names",
-            "kind SFT. There are",
+            ("evaluation.names", "divergence says nothing of a model of the kind SFT. There are"),
         ),
         (
             {"kind": "reward_model"},
             {"evaluation": {"generation": {"prompts": 4}}},
-            "evaluation.generation.prompts",
-            "which writes no responses",
+            ("evaluation.generation.prompts", "which writes no responses"),
         ),
-        ({}, {"evaluation": {"judge": "run:1"}}, "evaluation", "a judge needs responses"),
-        ({}, {"subject": {"split": "test"}}, "subject.split", "'heldout', 'train' or 'all'"),
-        ({}, {"training": {"epochs": 2}}, "spec", "belongs to runs that train"),
+        ({}, {"evaluation": {"judge": "run:1"}}, ("evaluation", "a judge needs responses")),
+        ({}, {"subject": {"split": "test"}}, ("subject.split", "'heldout', 'train' or 'all'")),
+        ({}, {"training": {"epochs": 2}}, ("spec", "belongs to runs that train")),
     ],
 )
 def test_what_cannot_be_evaluated_is_refused_in_words(
-    trained: Run, cast: Cast, changes: dict[str, Any], spec: dict[str, Any], field: str, words: str
+    trained: Run, cast: Cast, changes: dict[str, Any], spec: dict[str, Any], refused: tuple[str, str]
 ) -> None:
     Run.objects.filter(pk=trained.pk).update(**changes)
     with pytest.raises(Invalid) as refusal:
         again(trained, cast, **spec)
+    field, words = refused
     assert words in refusal.value.fields[field][0]
     assert Run.objects.count() == 1
 
