@@ -13,6 +13,7 @@ from training.engine import catalog
 from training.models import Run
 
 WRITES = ("evaluation.generation", "evaluation.judge", "evaluation.against")
+SPLITS = {"heldout": "Held-out split", "train": "Training split", "all": "All preferences"}
 PICKED = ("subject.run", "subject.checkpoint")  # by the address, and by a list of those there are
 
 
@@ -40,7 +41,7 @@ def posted(run: Run, data: QueryDict) -> RunForm:
 
 
 def rendered(form: RunForm, run: Run) -> list[dict[str, Any]]:
-    """The form's sections with the fields that say something of a model of this run's kind."""
+    """The form's sections, `subject` first, with the fields that say something of this kind of model."""
     found = []
     for part in form.rendered():
         rows = [_fitting(row, run) for row in part["fields"] if _says_something(row["field"].path, run)]
@@ -55,7 +56,9 @@ def _says_something(path: str, run: Run) -> bool:
 
 def _fitting(row: dict[str, Any], run: Run) -> dict[str, Any]:
     item = row["field"]
-    if item.path != "evaluation.names":
-        return row
-    choices = [one for one in item.choices if run.kind in catalog.evaluation(one[0]).kinds]
+    choices = list(item.choices)
+    if item.path == "evaluation.names":
+        choices = [one for one in choices if run.kind in catalog.evaluation(one[0]).kinds]
+    elif item.path == "subject.split":
+        choices = [(value, SPLITS[value], "") for value, _, _ in choices]
     return row | {"field": replace(item, choices=tuple(choices))}

@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 
 from training.comparing import Standing
 from training.models import Run
-from training.selectors import comparing
+from training.selectors import lineage
 
 register = template.Library()
 
@@ -33,7 +33,7 @@ def standing_mark(standing: Standing) -> SafeString:
 @register.filter
 def subject(run: Run) -> Run | None:
     """The run that an evaluation is of."""
-    return comparing.subject(run)
+    return lineage.evaluated(run)
 
 
 @register.filter

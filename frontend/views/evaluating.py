@@ -45,6 +45,7 @@ def _context(request: HttpRequest, run: Run, form: RunForm) -> dict[str, Any]:
     user, project = desk.person(request), run.project
     datasets = list(frozen(request, project))
     chosen = next((one for one in datasets if str(one.pk) == form.dataset), None)
+    subject, *parts = evaluation_form.rendered(form, run)
     steps = family.checkpoints(user, run)
     return {
         "project": project,
@@ -52,7 +53,8 @@ def _context(request: HttpRequest, run: Run, form: RunForm) -> dict[str, Any]:
         "run": run,
         "subject": lineage.reference(run.pk),
         "form": form,
-        "parts": evaluation_form.rendered(form, run),
+        "about": subject,
+        "parts": parts,
         "datasets": datasets,
         "chosen": chosen,
         "steps": steps,

@@ -34,6 +34,7 @@ def run_list(request: HttpRequest, slug: str) -> HttpResponse:
     user = desk.person(request)
     project = desk.managed(request, slug)
     rows = selectors.of_project(user, project).select_related("dataset__project", "created_by")
+    rows = rows.prefetch_related(family.prefetched())
     page = desk.pages(request, rows)
     context = {
         "project": project,

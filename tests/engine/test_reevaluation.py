@@ -66,7 +66,7 @@ def test_the_last_checkpoint_is_the_finished_model(
 
 def again(folder: Path, evaluation: dict[str, Any] | None = None, **subject: Any) -> dict[str, Any]:
     """evaluation.json of an evaluation run in `folder`, of the run beside it."""
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     document = {
         "kind": "evaluation",
         "dataset": {"path": "../run/rows.jsonl"},
@@ -88,6 +88,8 @@ def test_a_run_of_its_own_evaluates_another_as_that_was_evaluated(tmp_path: Path
     assert (tmp_path / "same" / "generations.jsonl").read_bytes() == (
         folder / "generations.jsonl"
     ).read_bytes()
+    (tmp_path / "same" / "evaluation.json").unlink()
+    assert again(tmp_path / "same", asked)["results"] == told["results"]  # as after a kill
     earlier = again(tmp_path / "earlier", asked, checkpoint=1, seed=5)
     assert earlier["seed"] == 5
     assert earlier["results"]["divergence"] != told["results"]["divergence"]

@@ -86,25 +86,30 @@ def test_a_model_is_evaluated_again_from_its_page(owner_client: Client, desk: De
 
 
 def test_no_list_shows_a_model_twice_without_a_word(owner_client: Client, desk: Desk, trained: Run) -> None:
-    owner_client.post(reverse("run-evaluate", args=[trained.pk]), form(desk, name="Later"))
-    made = Run.objects.latest("pk")
-    finish(made, 0.9)
+    def launch(**changes: str) -> Run:
+        owner_client.post(reverse("run-evaluate", args=[trained.pk]), form(desk, **changes))
+        return Run.objects.latest("pk")
+
+    later, everything = launch(name="Later", **{"subject.split": "heldout"}), launch(name="Everything")
+    finish(later, 0.9)
+    finish(everything, 0.95)
+    assert "model of</span>" in text(owner_client.get(reverse("runs", args=[desk.project.slug])))
     board = text(owner_client.get(reverse("leaderboard", args=[desk.project.slug])))
-    assert f"Mine #{trained.number}, evaluated again, all preferences" in board
-    assert "Other held-out data" in board
-    both = text(
-        owner_client.get(reverse("compare", args=[desk.project.slug]), {"run": [trained.pk, made.pk]})
-    )
+    assert f"evaluates Mine #{trained.number}</span>" in board
+    assert "Everything" not in board  # training data are in it
+    chosen = [trained.pk, later.pk, everything.pk]
+    both = text(owner_client.get(reverse("compare", args=[desk.project.slug]), {"run": chosen}))
     assert "One model is here more than once" in both
-    assert f"Mine #{trained.number}, evaluated again, all preferences" in both
+    assert f"evaluates Mine #{trained.number}, all preferences" in both
+    assert "Another split of the data: no best marked" in both
     assert "trained on different datasets" not in both
     url = f"/api/v1/projects/{desk.project.slug}"
-    told = owner_client.get(f"{url}/compare?run={trained.pk}&run={made.pk}").json()
+    told = owner_client.get(f"{url}/compare", {"run": chosen}).json()
     fields = [one["field"] for one in told["config"]]
     assert "evaluated again.split" in fields
     assert not [one for one in fields if one.startswith(("training.", "method.", "model."))]
-    first, second = owner_client.get(f"{url}/leaderboard/?measure=pair_accuracy.accuracy").json()["results"]
-    assert (first["subject"], second["subject"]) == (trained.pk, None)
+    found = owner_client.get(f"{url}/leaderboard/?measure=pair_accuracy.accuracy").json()["results"]
+    assert [(one["run"], one["subject"]) for one in found] == [(later.pk, trained.pk), (trained.pk, None)]
 
 
 def test_what_cannot_be_evaluated_is_said_where_it_was_asked(

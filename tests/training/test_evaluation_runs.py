@@ -158,6 +158,8 @@ def test_what_is_left_open_is_as_the_run_had_it(trained: Run, cast: Cast) -> Non
         ({}, {"evaluation": {"judge": "run:1"}}, ("evaluation", "a judge needs responses")),
         ({}, {"subject": {"split": "test"}}, ("subject.split", "'heldout', 'train' or 'all'")),
         ({}, {"training": {"epochs": 2}}, ("spec", "belongs to runs that train")),
+        ({}, {"subject": []}, ("subject.run", "Name the run that is evaluated")),
+        ({}, {"evaluation": {"names": [[]], "generation": ["x"]}}, ("evaluation.generation", "valid dict")),
     ],
 )
 def test_what_cannot_be_evaluated_is_refused_in_words(

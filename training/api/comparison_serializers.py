@@ -16,7 +16,7 @@ from training.api.serializers import RunSourceSerializer
 from training.comparing import Better, Line, Standing
 from training.comparison_files import FORMATS
 from training.models import Run
-from training.selectors import comparing as selectors
+from training.selectors import lineage
 from training.selectors.comparing import MAX_RUNS, Comparison
 
 BETTER = [one.value for one in Better]
@@ -146,5 +146,5 @@ class RankedRunSerializer(serializers.Serializer[Any]):
     why = serializers.CharField(source="place.why", help_text="Why it is not compared with the first.")
 
     def get_subject(self, found: dict[str, Any]) -> int | None:
-        of = selectors.subject(found["run"])
+        of = lineage.evaluated(found["run"])
         return of.pk if of else None

@@ -6,21 +6,23 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import Prefetch, QuerySet, prefetch_related_objects
+from django.db.models import QuerySet, prefetch_related_objects
 
 from annotation.models import PopDataset, Project
 from training import comparing
 from training.comparing import Difference, Line, Place, Result
 from training.comparison_files import Column
 from training.errors import Invalid
-from training.models import Evaluation, Run, RunEvent, RunLink
+from training.models import Evaluation, Run, RunEvent
 from training.rules import run_not_found
+from training.selectors import lineage as family
 from training.selectors import runs as selectors
 
 if TYPE_CHECKING:
     from annotation.rules import Person
 
 MAX_RUNS = 8  # side by side
+HELD_OUT = "heldout"
 MAX_RANKED = 1000  # on a leaderboard, the newest
 
 
@@ -63,7 +65,7 @@ def compared(user: Person, project: Project, ids: Sequence[int]) -> Comparison:
     results: dict[int, list[Result]] = {run.pk: [] for run in runs}
     for item in Evaluation.objects.filter(run__in=runs):
         results[item.run_id].append(_result(item, by_id[item.run_id]))
-    prefetch_related_objects(runs, _sources())
+    prefetch_related_objects(runs, family.prefetched())
     lines = comparing.lines(list(results.values()))
     return Comparison(
         runs=runs,
@@ -110,12 +112,15 @@ def leaderboard(
 ) -> list[tuple[Place, Run]]:
     """Finished runs by the measure, the best first, with their `sources`; of one dataset, or of all.
 
+    What was measured on data that models are trained on has no place here.
+
     Raises:
         NotFound, NotAllowed: the user does not manage the project.
     """
     finished = _finished(user, project)
     rows = finished if dataset is None else finished.filter(dataset=dataset)
-    runs = {run.pk: run for run in rows.prefetch_related(_sources())[:MAX_RANKED]}
+    newest = rows.prefetch_related(family.prefetched())[:MAX_RANKED]
+    runs = {run.pk: run for run in newest if _split(run) == HELD_OUT}
     found = Evaluation.objects.filter(run__in=rows.values("pk"), name=evaluation)
     results = {item.run_id: _result(item, runs[item.run_id]) for item in found if item.run_id in runs}
     newest_first = {pk: results[pk] for pk in runs if pk in results}
@@ -138,35 +143,26 @@ def _few(ids: Sequence[int]) -> set[int]:
     return distinct
 
 
-def subject(run: Run) -> Run | None:
-    """The run that an evaluation is of; None for others. Asks nothing where `sources` are there."""
-    if run.kind != Run.Kind.EVALUATION:
-        return None
-    return next((link.source for link in run.sources.all() if link.role == RunLink.Role.SUBJECT), None)
-
-
-def _sources() -> Prefetch[str]:
-    links = RunLink.objects.select_related("source__dataset").order_by("role")
-    return Prefetch("sources", queryset=links)
-
-
 def _settings(run: Run) -> dict[str, Any]:
     """The spec that a run is compared by: of an evaluation, that of its run with what it asked for itself."""
-    of, own = subject(run), dict(run.spec)
+    of, own = family.evaluated(run), dict(run.spec)
     if of is None:
         return own
-    asked = {name: value for name, value in own["subject"].items() if name != "run"}
+    asked = {name: value for name, value in own["subject"].items() if name != "run" and value is not None}
     return {**of.spec, "evaluation": own["evaluation"], "evaluated again": asked}
 
 
 def _result(item: Evaluation, run: Run) -> Result:
-    split = run.spec.get("subject", {}).get("split", "heldout")
-    return Result(item.name, item.result, item.dataset_sha256, split)
+    return Result(item.name, item.result, item.dataset_sha256, _split(run))
+
+
+def _split(run: Run) -> str:
+    return str(run.spec.get("subject", {}).get("split", HELD_OUT))
 
 
 def _warnings(runs: Sequence[Run], lines: Iterable[Line]) -> Iterator[str]:
     """What keeps the runs from being compared line by line, in words."""
-    trained = [subject(run) or run for run in runs]
+    trained = [family.evaluated(run) or run for run in runs]
     if len({run.pk for run in trained}) < len(runs):
         yield "One model is here more than once: it was evaluated again, by the settings below."
     if len({run.dataset.sha256 for run in trained}) > 1:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 
 from annotation import rules as project_rules
 from annotation.models import Project
@@ -39,6 +39,19 @@ def subject(user: Person, run: Run) -> Run | None:
     """The run that an evaluation is of; None for runs of other kinds."""
     link = sources(user, run).filter(role=RunLink.Role.SUBJECT).first()
     return link.source if link else None
+
+
+def evaluated(run: Run) -> Run | None:
+    """As `subject`, of a run whose `sources` are there already: nothing is asked."""
+    if run.kind != Run.Kind.EVALUATION:
+        return None
+    return next((link.source for link in run.sources.all() if link.role == RunLink.Role.SUBJECT), None)
+
+
+def prefetched() -> Prefetch[str]:
+    """For lists of runs: their `sources`, with the datasets of these."""
+    links = RunLink.objects.select_related("source__dataset").order_by("role")
+    return Prefetch("sources", queryset=links)
 
 
 def checkpoints(user: Person, run: Run) -> list[int]:

@@ -22,6 +22,9 @@ def own_dataset(spec: Spec, by: User) -> PopDataset:
         Invalid: the spec is of another kind, or there is no such run.
     """
     run_id = _subject(spec)
+    if run_id is None and spec.get("kind") == "evaluation":
+        message = "Name the run that is evaluated, like `run:7`."
+        raise Invalid("invalid_subject", message, {"subject.run": [message]})
     if run_id is None:
         message = "Name a dataset: only an evaluation can do with that of the run it is of."
         raise Invalid("dataset_required", message, {"dataset": [message]})
@@ -50,7 +53,7 @@ def completed(spec: Spec, project: Project) -> Spec:
         _check_names(section, known, run)
     else:
         section["names"] = [name for name in section.get("names", []) if name in known]
-    if run.kind == Run.Kind.REWARD_MODEL and (section.get("generation") or {}).get("prompts"):
+    if run.kind == Run.Kind.REWARD_MODEL and _prompts(section):
         message = f"“{run}” is a reward model, which writes no responses: leave their number at 0."
         raise Invalid("invalid_spec", message, {"evaluation.generation.prompts": [message]})
     return {**spec, "evaluation": section, "name": spec.get("name") or _name(run, spec["subject"])}
@@ -68,16 +71,23 @@ def _section(before: Spec, given: Spec) -> Spec:
     section = {**before, **given}
     if isinstance(given.get("generation"), dict):
         section["generation"] = {**before.get("generation", {}), **given["generation"]}
-    if "judge" not in given and not (section.get("generation") or {}).get("prompts"):
+    if "judge" not in given and not _prompts(section):
         section["judge"] = None
     if "against" not in given and section.get("judge") is None:
         section["against"] = None
     return section
 
 
+def _prompts(section: Spec) -> Any:
+    """How many prompts are answered, as somebody wrote it."""
+    asked = section.get("generation")
+    return asked.get("prompts") if isinstance(asked, dict) else 0
+
+
 def _check_names(section: Spec, known: list[str], run: Run) -> None:
     names = section["names"] if isinstance(section["names"], list) else []
-    strange = [name for name in names if name in catalog.EVALUATIONS and name not in known]
+    others = catalog.EVALUATIONS.keys() - set(known)
+    strange = [name for name in names if isinstance(name, str) and name in others]
     if strange:
         kind = run.get_kind_display()
         message = (
