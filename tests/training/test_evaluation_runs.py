@@ -17,10 +17,10 @@ from tests.cast import NOW, Cast
 from tests.engine import warm
 from tests.training.conftest import Launch, make_dataset
 from training import artifacts, kept_checkpoints, supervisor
-from training.errors import Conflict, Invalid, NotAllowed, NotFound
+from training.errors import Conflict, Invalid, NotAllowed, NotFound, NotPrepared
 from training.models import Run
 from training.selectors import runs as selectors
-from training.services import custody, runs
+from training.services import custody, runs, sources
 
 pytestmark = [pytest.mark.either, pytest.mark.django_db]
 TINY = {"hidden_size": 32, "layers": 2, "heads": 2, "vocabulary": 300, "sft_steps": 2}
@@ -203,3 +203,41 @@ def test_runs_that_are_not_the_askers_cannot_be_evaluated(trained: Run, cast: Ca
             at=NOW,
         )
     assert ask(cast.admin).created_by == cast.admin
+
+
+def test_a_worker_gets_all_that_the_run_was_or_hears_what_is_gone(
+    trained: Run, launch: Launch, cast: Cast, settings: Any, tmp_path: Path
+) -> None:
+    settings.RUNS_DIR = tmp_path / "runs"
+    base = launch(spec={"kind": "sft"}, name="Before")
+    Run.objects.filter(pk=base.pk).update(state=Run.State.FINISHED, has_model=True)
+    of = launch(base_run=base.pk, name="After")
+    Run.objects.filter(pk=of.pk).update(state=Run.State.FAILED)
+    for name in ("config.json", "model.safetensors", "optimizer.pt", "target.safetensors", "COMPLETE"):
+        _write(of, f"checkpoints/checkpoint-4/{name}")
+    _write(of, "checkpoints/checkpoint-6/config.json")  # killed as it was written
+    with pytest.raises(Invalid, match="There are checkpoints of step 4"):
+        again(of, cast)
+    made = again(of, cast, subject={"checkpoint": 4})
+    with pytest.raises(NotPrepared, match="The model of “Before”"):
+        sources.bring(made, tmp_path)
+    _write(base, "model/config.json")
+    sources.bring(made, tmp_path)
+    whole = tmp_path / "sources" / f"run-{of.pk}-whole"
+    assert {path.relative_to(whole).as_posix() for path in whole.rglob("*") if path.is_file()} == {
+        "spec.json",
+        "checkpoints/checkpoint-4/COMPLETE",
+        "checkpoints/checkpoint-4/config.json",
+        "checkpoints/checkpoint-4/model.safetensors",
+        f"sources/run-{base.pk}/config.json",
+    }
+    assert json.loads((whole / "spec.json").read_text())["model"]["base"] == f"sources/run-{base.pk}"
+    shutil.rmtree(artifacts.folder(of.pk) / "checkpoints")
+    with pytest.raises(NotPrepared, match="The checkpoint of “After”"):
+        sources.bring(made, tmp_path / "elsewhere")
+
+
+def _write(run: Run, name: str) -> None:
+    file = artifacts.folder(run.pk) / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("{}")
