@@ -10,6 +10,7 @@ from training.engine import catalog, measures
 from training.engine.measures import Measure, Table
 from training.models import Evaluation
 
+FIGURES = 4  # of an evaluation where others are listed
 ROWS = 50  # of a result's table on the page; the API has all
 
 
@@ -33,6 +34,11 @@ def reports(evaluations: Iterable[Evaluation]) -> list[Report]:
     order = list(catalog.EVALUATIONS)
     found = sorted(evaluations, key=lambda e: order.index(e.name) if e.name in order else len(order))
     return [_report(item) for item in found]
+
+
+def key_figures(evaluations: Iterable[Evaluation]) -> list[tuple[str, Measure]]:
+    """The first measure of each evaluation that has one, a few of them: (evaluation, measure)."""
+    return [(one.title, one.measures[0]) for one in reports(evaluations) if one.measures][:FIGURES]
 
 
 def margin_accuracy(evaluations: Iterable[Evaluation]) -> list[dict[str, Any]]:

@@ -58,9 +58,9 @@ class StageProgress:
     rate: float | None
 
 
-def stages(run: Run) -> list[Stage]:
-    """The way through a run of its kind."""
-    absent = _absent_stages(run)
+def stages(run: Run, of: Run | None = None) -> list[Stage]:
+    """The way through a run of its kind; through an evaluation `of` another run."""
+    absent = _absent_stages(run, of)
     names = [name for name in STAGES if name not in absent]
     at = names.index(run.stage) if run.stage in names else -1
     if run.state == Run.State.QUEUED:
@@ -71,14 +71,14 @@ def stages(run: Run) -> list[Stage]:
     ]
 
 
-def _absent_stages(run: Run) -> set[str]:
+def _absent_stages(run: Run, of: Run | None) -> set[str]:
     """Stages that runs of this kind, base and method do without."""
-    absent = set()
+    absent = {"train", "save"} if run.kind == Run.Kind.EVALUATION else set()
     if run.spec.get("model", {}).get("base") != "tiny" or run.kind == Run.Kind.SFT:
         absent.add("sft")
     if not run.spec.get("method", {}).get("reward_model"):
         absent.add("rewards")
-    if run.kind != Run.Kind.PREFERENCE:
+    if (of or run).kind != Run.Kind.PREFERENCE:
         absent.add("reference")
     evaluation = run.spec.get("evaluation", {})
     if not evaluation.get("generation", {}).get("prompts"):

@@ -70,11 +70,13 @@ def run_snippets(request: HttpRequest, form: RunForm, dataset: PopDataset | None
         f"{_fetch_sources(request, spec)}"
         "python -m training.engine train run"
     )
-    return [
+    found = [
         Snippet("spec", "spec.json", json.dumps(spec, ensure_ascii=False, indent=2)),
         Snippet("api", "Launch by API", api),
-        Snippet("engine", "Train without a server", engine),
     ]
+    if form.kind != "evaluation":  # for whoever has the evaluated run's folder there is `pop-train evaluate`
+        found.append(Snippet("engine", "Train without a server", engine))
+    return found
 
 
 def _fetch_sources(request: HttpRequest, spec: dict[str, Any]) -> str:

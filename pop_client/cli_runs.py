@@ -68,6 +68,36 @@ def start(
         finish(run, wait=wait, again=again, cancel=cancel, as_json=as_json)
 
 
+@app.command()
+def evaluate(
+    run: int,
+    *,
+    checkpoint: Annotated[
+        int | None, typer.Option(min=1, help="Of this step, not the finished model.")
+    ] = None,
+    dataset: Annotated[
+        int | None, typer.Option(min=1, help="A frozen dataset; the run's own if none.")
+    ] = None,
+    split: Annotated[str, typer.Option(help="heldout, train or all.")] = "heldout",
+    seed: Annotated[int | None, typer.Option(min=0, help="Of the intervals.")] = None,
+    spec: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="JSON: what of `evaluation` is to be another."),
+    ] = None,
+    name: str = "",
+    wait: bool = False,
+    as_json: Json = False,
+) -> None:
+    """Evaluate a run that has ended once more; what is left out is as that run had it. Trains nothing."""
+    subject = {"checkpoint": checkpoint, "split": split, "seed": seed}
+    with client() as pop:
+        made = pop.evaluate_run(
+            run, dataset_id=dataset, subject=subject, evaluation=_read(spec) if spec else None, name=name
+        )
+        again, cancel = partial(pop.run, made.id), partial(pop.cancel_run, made.id)
+        finish(made, wait=wait, again=again, cancel=cancel, as_json=as_json)
+
+
 def _read(spec: Path) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads(spec.read_text())

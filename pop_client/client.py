@@ -135,6 +135,25 @@ class Client:
         asked |= {key: run for key, run in named.items() if run is not None}
         return self._one(Run, "POST", "/runs/", json=asked)
 
+    def evaluate_run(
+        self,
+        run_id: int,
+        *,
+        dataset_id: int | None = None,
+        subject: Mapping[str, Any] | None = None,
+        evaluation: Mapping[str, Any] | None = None,
+        name: str = "",
+    ) -> Run:
+        """Queue an evaluation of a run that has ended; what is left out is as that run had it.
+
+        Args:
+            subject: `checkpoint`, `split` and `seed`, see the section `subject` of a run spec.
+            evaluation: what of the section `evaluation` is to be another.
+        """
+        spec = {"subject": dict(subject or {}), "evaluation": dict(evaluation or {})}
+        asked = {"subject_run": run_id, "dataset": dataset_id, "spec": spec, "name": name}
+        return self._one(Run, "POST", "/runs/", json=asked)
+
     def run(self, run_id: int) -> Run:
         return self._one(Run, "GET", f"/runs/{run_id}/")
 

@@ -22,7 +22,7 @@ from django.core.files.storage import FileSystemStorage, default_storage
 CHUNK = 1024 * 1024
 RESPONSES = "generations.jsonl"
 REFERENCE_RESPONSES = "reference-generations.jsonl"
-# What is kept of a finished run beside its model.
+# What is kept of a finished run beside its model and the base that was made for it.
 KEPT = ("evaluation.json", "log.txt", RESPONSES, REFERENCE_RESPONSES)
 BLOCK = tarfile.BLOCKSIZE
 _TAIL_BYTES = 256 * 1024
@@ -70,11 +70,16 @@ def find(run_id: int, name: str) -> Artifact | None:
 
 def model_files(run_id: int) -> list[Artifact]:
     """The trained model's files, sorted by name; empty when there is none."""
-    model = folder(run_id) / "model"
-    if model.is_dir():
-        names = [path.relative_to(folder(run_id)).as_posix() for path in model.rglob("*") if path.is_file()]
+    return files_below(run_id, "model")
+
+
+def files_below(run_id: int, part: str) -> list[Artifact]:
+    """The files in a folder of the run's, sorted by name; empty when there is none."""
+    local = folder(run_id) / part
+    if local.is_dir():
+        names = [path.relative_to(folder(run_id)).as_posix() for path in local.rglob("*") if path.is_file()]
     else:
-        names = list(_stored_below(run_id, "model"))
+        names = list(_stored_below(run_id, part))
     return [found for name in sorted(names) if (found := find(run_id, name)) is not None]
 
 
@@ -116,13 +121,15 @@ def publish(run_id: int) -> None:
         OSError: the disk is full, or storage is away; what is in the run's folder stays there.
     """
     top = folder(run_id)
-    wanted = [*(top / name for name in KEPT), *(top / "model").rglob("*")]
+    wanted = [*(top / name for name in KEPT), *(top / "base").rglob("*"), *(top / "model").rglob("*")]
     for path in wanted:
         if path.is_file():
-            _store(path, stored_name(run_id, path.relative_to(top).as_posix()))
+            store(run_id, path)
 
 
-def _store(path: Path, name: str) -> None:
+def store(run_id: int, path: Path) -> None:
+    """Copy one file of the run's folder into storage. Raises OSError."""
+    name = stored_name(run_id, path.relative_to(folder(run_id)).as_posix())
     if default_storage.exists(name):
         default_storage.delete(name)
     if isinstance(default_storage, FileSystemStorage):
@@ -135,19 +142,16 @@ def _store(path: Path, name: str) -> None:
         default_storage.save(name, File(source))
 
 
-def drop_checkpoints(run_id: int) -> None:
-    """A finished run is never resumed: its checkpoints are several times the model's size.
-
-    The models that it was made from go as well: they are still where they came from.
-    """
-    for name in ("checkpoints", "sources"):
-        shutil.rmtree(folder(run_id) / name, ignore_errors=True)
+def drop_sources(run_id: int) -> None:
+    """Remove what the run was made from: that is still where it came from."""
+    shutil.rmtree(folder(run_id) / "sources", ignore_errors=True)
 
 
 def remove(run_id: int) -> None:
     """Remove the run's folder and its files in storage."""
     shutil.rmtree(folder(run_id), ignore_errors=True)
-    for name in [*_stored_below(run_id, "model"), *KEPT]:
+    below = (name for part in ("model", "base", "checkpoints") for name in _stored_below(run_id, part))
+    for name in [*below, *KEPT]:
         default_storage.delete(stored_name(run_id, name))
     if isinstance(default_storage, FileSystemStorage):
         shutil.rmtree(default_storage.path(stored_name(run_id, "")), ignore_errors=True)

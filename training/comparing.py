@@ -56,11 +56,12 @@ DIRECTIONS: dict[tuple[str, str], Better] = {
 
 @dataclass(frozen=True)
 class Result:
-    """A stored evaluation of a run."""
+    """A stored evaluation of a run, on a split of a dataset."""
 
     name: str
     result: Mapping[str, Any]
     dataset_sha256: str
+    split: str = "heldout"
 
     @property
     def setting(self) -> tuple[Any, Any]:
@@ -123,6 +124,7 @@ class Difference:
 
 
 OTHER_DATA = "Other held-out data"
+OTHER_SPLIT = "Another split of the data"
 OTHER_COUNT = "Other numbers of items"
 OTHER_SETTING = "Another judge or opponent"
 _ABSENT = object()
@@ -221,6 +223,8 @@ def _incomparable(given: Sequence[tuple[Measure, Result]]) -> str:
     """Why the values of a line say nothing about each other; empty where they do."""
     if len({result.dataset_sha256 for _, result in given}) > 1:
         return OTHER_DATA
+    if len({result.split for _, result in given}) > 1:
+        return OTHER_SPLIT
     if len({measure.n for measure, _ in given}) > 1:
         return OTHER_COUNT
     return OTHER_SETTING if len({result.setting for _, result in given}) > 1 else ""

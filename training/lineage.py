@@ -1,4 +1,4 @@
-"""How a run spec names other runs: `run:ID` as the base model or the reward model. No database here."""
+"""How a run spec names other runs: `run:ID` as base model, judge, what is evaluated. No database here."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 AGAINST = "against"
+SUBJECT = "subject"
 _REFERENCE = re.compile(r"run:([1-9][0-9]{0,17})")
 # Where each role stands in a spec, by section and field.
 PLACES = {
@@ -14,14 +15,17 @@ PLACES = {
     "reward_model": ("method", "reward_model"),
     "judge": ("evaluation", "judge"),
     AGAINST: ("evaluation", "against"),
+    SUBJECT: ("subject", "run"),
 }
 # The kinds of run whose model (of `against`: whose responses) can have the role.
 KINDS = {
     "base": ("sft", "preference"),
     "reward_model": ("reward_model",),
     "judge": ("reward_model",),
-    AGAINST: ("sft", "preference"),
+    AGAINST: ("sft", "preference", "evaluation"),
+    SUBJECT: ("sft", "preference", "reward_model"),
 }
+_KEPT_APART = {AGAINST: "-responses", SUBJECT: "-whole"}
 
 
 def reference(run_id: int) -> str:
@@ -42,8 +46,8 @@ def sources(spec: dict[str, Any]) -> dict[str, int]:
 
 
 def folder_name(run_id: int, role: str = "") -> str:
-    """Where a source's model or responses lie, below the folder of the run that is made from it."""
-    return f"sources/run-{run_id}{'-responses' if role == AGAINST else ''}"
+    """Where a source's model or responses (of a subject: all it was) lie, below the folder of who uses it."""
+    return f"sources/run-{run_id}{_KEPT_APART.get(role, '')}"
 
 
 def with_folders(spec: dict[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from annotation import rules
-from training import transitions
+from training import lineage, transitions
 from training.errors import Conflict, NotFound
 from training.models import Run
 
@@ -38,7 +38,7 @@ def check_cancel(user: Person, run: Run) -> None:
 
 
 def can_resume(user: Person, run: Run) -> bool:
-    return can_see(user, run) and transitions.allows("resume", run.state) and run.has_checkpoint
+    return can_see(user, run) and transitions.allows("resume", run.state) and _has_start(run)
 
 
 def check_resume(user: Person, run: Run) -> None:
@@ -48,7 +48,7 @@ def check_resume(user: Person, run: Run) -> None:
         raise Conflict(
             "run_not_stopped", f"Only a cancelled or failed run can be resumed; this one is {run.state}."
         )
-    if not run.has_checkpoint:
+    if not _has_start(run):
         raise Conflict("no_checkpoint", "This run has no checkpoint to go on from. Launch it again instead.")
 
 
@@ -61,6 +61,17 @@ def check_delete(user: Person, run: Run) -> None:
     check_see(user, run)
     if run.state not in transitions.ENDED:
         raise Conflict("run_active", "Cancel the run before deleting it.")
+
+
+def can_evaluate(user: Person, run: Run) -> bool:
+    """Whether there may be a model of it to evaluate again: the finished one, or a checkpoint."""
+    there = run.state in transitions.ENDED and (run.has_model or run.has_checkpoint)
+    return can_see(user, run) and there and run.kind in lineage.KINDS["subject"]
+
+
+def _has_start(run: Run) -> bool:
+    """Something to go on from; an evaluation needs nothing, as it begins again and finds what is cached."""
+    return run.has_checkpoint or run.kind == Run.Kind.EVALUATION
 
 
 def run_not_found() -> NotFound:

@@ -12,10 +12,12 @@ from typing import Any
 from django.conf import settings
 from pydantic import ValidationError
 
-from annotation.models import PopDataset, Preference, Split
+from annotation.models import PopDataset, Preference
+from annotation.models import Split as Splits
 from training import lineage
 from training.engine import catalog
 from training.engine.catalog import UnknownEntry
+from training.engine.evaluation_spec import Split
 from training.engine.spec import RunSpec
 from training.errors import Invalid, NotPrepared
 
@@ -24,6 +26,7 @@ _CODES = {
     "method.reward_model": "invalid_reward_model",
     "evaluation.judge": "invalid_judge",
     "evaluation.against": "invalid_against",
+    "subject.run": "invalid_subject",
 }
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.\-]*(/[A-Za-z0-9][\w.\-]*)?")
 
@@ -50,6 +53,7 @@ def _check_storable(spec: RunSpec) -> None:
     """JSON in the database holds no NUL and no infinite number, which a form can bring as well as the API."""
     texts = {
         "name": spec.name,
+        "subject.run": spec.subject.run,
         "model.base": spec.model.base,
         "model.revision": spec.model.revision or "",
         "method.reward_model": spec.method.reward_model or "",
@@ -83,22 +87,24 @@ def check_models(spec: RunSpec) -> None:
         Invalid: they may not.
     """
     check_base(spec.model.base)
+    if spec.kind == "evaluation":
+        check_run(spec.subject.run, "subject.run")
     if spec.kind == "preference" and spec.method.reward_model is not None:
         check_reward_model(spec.method.reward_model)
     if spec.evaluation.judge is not None:
         check_base(spec.evaluation.judge, "evaluation.judge")
     if spec.evaluation.against is not None:
-        check_against(spec.evaluation.against)
+        check_run(spec.evaluation.against, "evaluation.against")
 
 
-def check_against(named: str) -> None:
-    """Whose responses ours are judged against is a run: its file could be anything anywhere.
+def check_run(named: str, field: str) -> None:
+    """What is evaluated, and whose responses ours are judged against, is a run: a path could be anything.
 
     Raises:
         Invalid: it is not.
     """
     if lineage.named(named) is None:
-        raise _bad("evaluation.against", f"{named!r} is no run: name one like `run:7`.")
+        raise _bad(field, f"{named!r} is no run: name one like `run:7`.")
 
 
 def check_reward_model(named: str) -> None:
@@ -180,7 +186,7 @@ def recheck_models(spec: dict[str, Any]) -> None:
     named = spec.get("method", {}).get("reward_model")
     judge = spec.get("evaluation", {}).get("judge")
     try:
-        check_base(str(spec["model"]["base"]))
+        check_base(str(spec.get("model", {}).get("base", "tiny")))
         if named is not None:
             check_reward_model(str(named))
         if judge is not None:
@@ -193,7 +199,8 @@ def check_dataset_serves(dataset: PopDataset, spec: RunSpec) -> None:
     """The dataset has what the method or the objective needs.
 
     Raises:
-        Invalid: no rows for one that learns from rows, no scores for one that needs margins.
+        Invalid: no rows for one that learns from rows, no scores for one that needs margins, nothing in the
+            split that is evaluated.
     """
     if spec.kind == "preference":
         method = catalog.method(spec.method.slug)
@@ -203,6 +210,8 @@ def check_dataset_serves(dataset: PopDataset, spec: RunSpec) -> None:
         asked = spec.reward.objective
         title = f"The objective {asked}"
         _check_serves(dataset, title, "reward.objective", rows=asked == "pop", scores=asked == "margin")
+    elif spec.kind == "evaluation":
+        _check_split(dataset, spec.subject.split)
 
 
 def _check_serves(dataset: PopDataset, title: str, field: str, *, rows: bool, scores: bool) -> None:
@@ -217,9 +226,20 @@ def _check_serves(dataset: PopDataset, title: str, field: str, *, rows: bool, sc
         raise Invalid("dataset_without_scores", message, {field: [message]})
 
 
+def _check_split(dataset: PopDataset, split: Split) -> None:
+    held = dataset.manifest.get("counts", {}).get("heldout_preferences")
+    if held is None or split == "all":
+        return
+    there = held if split == "heldout" else dataset.preference_count - held
+    if not there:
+        words = {"heldout": "held-out", "train": "training"}[split]
+        message = f"{dataset} has no {words} preferences to evaluate on. Choose another split or dataset."
+        raise Invalid("empty_split", message, {"subject.split": [message]})
+
+
 def _has_scores(dataset: PopDataset) -> bool:
     """Whether every training preference has both scores, as far as the project's preferences tell today."""
-    training = Preference.objects.filter(project_id=dataset.project_id, split=Split.TRAIN)
+    training = Preference.objects.filter(project_id=dataset.project_id, split=Splits.TRAIN)
     if dataset.frozen_at is not None:
         training = training.exclude(preference_import__created_at__gt=dataset.frozen_at)
     unscored = training.filter(score_chosen=None) | training.filter(score_rejected=None)

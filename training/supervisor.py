@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import TypeVar
@@ -18,7 +18,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 from django.utils import timezone
 
-from training import artifacts, diagnosis, leaving, run_folder
+from training import artifacts, diagnosis, kept_checkpoints, leaving, run_folder
 from training.engine.events import Event
 from training.engine_process import EngineProcess
 from training.errors import NotPrepared, RunLost
@@ -167,15 +167,18 @@ class Watch:
     def _finish(self) -> None:
         """Copy the model into storage before the run counts as finished: then it never lacks its model."""
         run = self.run
+        kept = kept_checkpoints.to_keep(run.pk, run.spec, run.step)
         with custody.kept_alive(run):
-            self._publish()
+            self._publish(kept)
         has_model = bool(artifacts.model_files(run.pk))
         _insist(lambda: custody.finish(run=run, at=timezone.now(), has_model=has_model))
-        artifacts.drop_checkpoints(run.pk)
+        kept_checkpoints.drop(run.pk, kept)
+        artifacts.drop_sources(run.pk)
 
-    def _publish(self) -> None:
+    def _publish(self, kept: Sequence[int] = ()) -> None:
         try:
             artifacts.publish(self.run.pk)
+            kept_checkpoints.publish(self.run.pk, kept)
         except Exception as error:  # noqa: BLE001 - storage fails in many ways; the results are safe in the folder
             _log.exception("could not copy the results of run %s into storage", self.run.pk)
             message = (

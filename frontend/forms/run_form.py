@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from frontend.forms.spec_fields import Section, SpecField, method_fields, sections
 from training.engine import catalog, presets
-from training.engine.spec import SECTIONS, MethodSpec, RunSpec
+from training.engine.spec import MethodSpec, RunSpec, has_section
 
 DEFAULT_PRESET = "tiny-cpu"
 KINDS = {
@@ -37,13 +37,14 @@ class RunForm:
     @classmethod
     def from_spec(cls, spec: Mapping[str, Any], name: str = "", dataset: str = "") -> RunForm:
         """A form showing a full spec: a preset, or an earlier run's."""
+        kind = spec.get("kind", "preference")
         method = spec.get("method") or MethodSpec().model_dump()
         values: dict[str, Any] = {
             "method.slug": method["slug"],
             "method.reward_model": method.get("reward_model") or "",
         }
         switched_on = set()
-        for section in sections():
+        for section in sections(kind):
             part = _at(spec, section.path)
             if section.optional and part is not None:
                 switched_on.add(section.path)
@@ -53,7 +54,7 @@ class RunForm:
         for item in method_fields(values["method.slug"]):
             given = method["params"].get(item.path.rpartition(".")[2], item.default)
             values[item.path] = _shown(item, given)
-        return cls(values, switched_on, name, dataset, kind=spec.get("kind", "preference"))
+        return cls(values, switched_on, name, dataset, kind=kind)
 
     @classmethod
     def from_preset(cls, preset: str, name: str = "", dataset: str = "") -> RunForm:
@@ -68,24 +69,19 @@ class RunForm:
         letter then means another thing.
         """
         slug, before = data.get("method.slug", ""), data.get("method.was", "")
+        kind = data.get("kind", "preference")
         values: dict[str, Any] = {
             "method.slug": slug,
             "method.reward_model": data.get("method.reward_model", ""),
         }
-        for item in _plain_fields():
+        for item in _plain_fields(kind):
             values[item.path] = _typed(item, data)
         defaults = {item.path: item.default for item in _fields_of(before)}
         for item in _fields_of(slug):
             kept = before in ("", slug) or defaults.get(item.path) == item.default
             values[item.path] = _typed(item, data) if kept else _shown(item, item.default)
-        switched_on = {s.path for s in sections() if s.optional and data.get(f"{s.path}:on")}
-        return cls(
-            values,
-            switched_on,
-            data.get("name", "").strip(),
-            data.get("dataset", ""),
-            kind=data.get("kind", "preference"),
-        )
+        switched_on = {s.path for s in sections(kind) if s.optional and data.get(f"{s.path}:on")}
+        return cls(values, switched_on, data.get("name", "").strip(), data.get("dataset", ""), kind=kind)
 
     @property
     def method(self) -> str:
@@ -103,8 +99,8 @@ class RunForm:
         made: dict[str, Any] = {"kind": self.kind, "name": self.name}
         if self.kind == "preference":
             made["method"] = self._method_section()
-        for section in sections():
-            if SECTIONS.get(section.path, self.kind) != self.kind:
+        for section in sections(self.kind):
+            if not has_section(self.kind, section.path):
                 continue
             if section.optional and section.path not in self.switched_on:
                 _put(made, section.path, None)
@@ -138,7 +134,7 @@ class RunForm:
 
     def add_errors(self, fields: Mapping[str, Iterable[str]], otherwise: str = "") -> None:
         """Errors a service raised, by path; those of no field here go to the top of the form."""
-        shown = set(self.values) | {"name", "dataset", "kind"} | {section.path for section in sections()}
+        shown = set(self.values) | {"name", "dataset", "kind"} | self._places()
         for path, messages in fields.items():
             place = path if path in shown else ""
             self.errors.setdefault(place, []).extend(messages)
@@ -155,7 +151,7 @@ class RunForm:
                 "errors": self.errors.get(section.path, []),
                 "fields": [self._row(item) for item in section.fields],
             }
-            for section in sections()
+            for section in sections(self.kind)
         ]
 
     def rendered_method(self) -> list[dict[str, Any]]:
@@ -210,9 +206,12 @@ class RunForm:
                 path = prefix + ".".join(str(part) for part in error["loc"])
                 self.errors.setdefault(self._nearest(path), []).append(_words(error["msg"]))
 
+    def _places(self) -> set[str]:
+        return {section.path for section in sections(self.kind)}
+
     def _nearest(self, path: str) -> str:
         """The field or section an error's path belongs to: the path itself or what stands above it."""
-        places = set(self.values) | {"kind", "method"} | {section.path for section in sections()}
+        places = set(self.values) | {"kind", "method"} | self._places()
         while path and path not in places:
             path = path.rpartition(".")[0]
         return path
@@ -222,8 +221,8 @@ def _fields_of(slug: str) -> tuple[SpecField, ...]:
     return method_fields(slug) if slug in catalog.POLICY_METHODS else ()
 
 
-def _plain_fields() -> list[SpecField]:
-    return [item for section in sections() for item in section.fields]
+def _plain_fields(kind: str) -> list[SpecField]:
+    return [item for section in sections(kind) for item in section.fields]
 
 
 def _typed(item: SpecField, data: QueryDict) -> Any:

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any, Literal
 
 from training.engine import catalog
-from training.engine.spec import RunSpec
+from training.engine.spec import RunSpec, has_section
 
 Kind = Literal["text", "whole", "number", "choice", "flag", "many"]
 Schema = dict[str, Any]
@@ -15,6 +15,7 @@ Schema = dict[str, Any]
 # Filled in by the service that starts the run, or shown elsewhere on the page.
 LEFT_OUT = {"version", "name", "kind", "dataset", "method"}
 TITLES = {
+    "subject": "What is evaluated",
     "model": "Base model",
     "model.tiny": "The tiny model",
     "model.lora": "LoRA adapters",
@@ -50,8 +51,15 @@ class Section:
     optional: bool = False
 
 
+def sections(kind: str = "preference") -> tuple[Section, ...]:
+    """The sections in the form of a run of this kind, but the method; those that train have one form."""
+    if kind == "evaluation":
+        return tuple(one for one in _sections() if has_section(kind, one.path))
+    return tuple(one for one in _sections() if one.path != "subject")
+
+
 @cache
-def sections() -> tuple[Section, ...]:
+def _sections() -> tuple[Section, ...]:
     """Every section of the run spec but the method, in the schema's order."""
     root = RunSpec.model_json_schema()
     found: list[Section] = []

@@ -10,6 +10,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from training.comparing import Standing
+from training.models import Run
+from training.selectors import lineage
 
 register = template.Library()
 
@@ -26,6 +28,12 @@ def standing_mark(standing: Standing) -> SafeString:
     if standing not in _MARKS:
         return SafeString("")
     return format_html('<span class="badge badge--{} mark">{}</span>', *_MARKS[standing])
+
+
+@register.filter
+def subject(run: Run) -> Run | None:
+    """The run that an evaluation is of."""
+    return lineage.evaluated(run)
 
 
 @register.filter

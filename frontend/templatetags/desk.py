@@ -166,5 +166,11 @@ def run_title(run: Run) -> str:
 
 
 @register.filter
+def split_title(split: str) -> str:
+    """Which part of a dataset something is measured on."""
+    return {"heldout": "held-out split", "train": "training split"}.get(split, "all preferences")
+
+
+@register.filter
 def stage_title(stage: str) -> str:
     return STAGES.get(stage, stage)

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from frontend import desk
-from frontend.evaluations import margin_accuracy, reports
+from frontend.evaluations import key_figures, margin_accuracy, reports
 from frontend.plotly_csp import style_ids
 from frontend.plots import curves
 from frontend.run_state import model_card, stage_progress, stages, tiles
@@ -22,6 +22,7 @@ from training.engine import catalog
 from training.models import Run, RunLink
 from training.selectors import lineage, responses
 from training.selectors import runs as selectors
+from training.selectors.comparing import MAX_RUNS
 from training.services import runs
 
 
@@ -36,6 +37,7 @@ def run_page(request: HttpRequest, run_id: int) -> HttpResponse:
         "sources": sources,
         "base_source": any(link.role == RunLink.Role.BASE for link in sources),
         "used_by": lineage.used_by(desk.person(request), run),
+        **_evaluating_context(request, run),
         "style_ids": style_ids(),
         **_live_context(request, run),
         **_results_context(request, run),
@@ -123,9 +125,18 @@ def _run(request: HttpRequest, run_id: int) -> Run:
     return selectors.get(desk.person(request), run_id)
 
 
+def _evaluating_context(request: HttpRequest, run: Run) -> dict[str, Any]:
+    """The evaluations of this run's model by other runs, with what they found."""
+    user = desk.person(request)
+    found = [(one, key_figures(one.evaluations.all())) for one in lineage.evaluated_again(user, run)]
+    compared = [run.pk, *(one.pk for one, _ in found if one.state == Run.State.FINISHED)][:MAX_RUNS]
+    return {"again": found, "compared": compared}
+
+
 def _live_context(request: HttpRequest, run: Run) -> dict[str, Any]:
     user = desk.person(request)
     live = run.state in LIVE
+    of = lineage.subject(user, run) if run.kind == Run.Kind.EVALUATION else None
     return {
         "project": run.project,
         "tab": "runs",
@@ -133,9 +144,11 @@ def _live_context(request: HttpRequest, run: Run) -> dict[str, Any]:
         "live": live,
         "method": catalog.METHODS.get(run.method),
         "resumable": rules.can_resume(user, run),
+        "evaluable": rules.can_evaluate(user, run),
+        "of": of,
         "missing": desk.missing_queues("gpu") if run.state == Run.State.QUEUED else [],
         "latest": tiles(run),
-        "stages": stages(run),
+        "stages": stages(run, of) if live else [],
         "stage_progress": stage_progress(selectors.events(user, run, kinds=["progress"]), run)
         if live
         else None,

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -33,6 +34,7 @@ def run_list(request: HttpRequest, slug: str) -> HttpResponse:
     user = desk.person(request)
     project = desk.managed(request, slug)
     rows = selectors.of_project(user, project).select_related("dataset__project", "created_by")
+    rows = rows.prefetch_related(family.prefetched())
     page = desk.pages(request, rows)
     context = {
         "project": project,
@@ -40,7 +42,7 @@ def run_list(request: HttpRequest, slug: str) -> HttpResponse:
         "page": page,
         "most": MAX_RUNS,
         "moving": any(run.state in LIVE for run in page),
-        "has_dataset": _frozen(request, project).exists(),
+        "has_dataset": frozen(request, project).exists(),
         "missing": desk.missing_queues("gpu"),
     }
     return render(request, "frontend/runs.html", context)
@@ -51,10 +53,12 @@ def run_list(request: HttpRequest, slug: str) -> HttpResponse:
 def run_new(request: HttpRequest, slug: str) -> HttpResponse:
     """The form: a preset fills it, the spec checks it, the service launches."""
     project = desk.managed(request, slug)
+    if (evaluation := _evaluation_like(request)) is not None:
+        return redirect(evaluation)
     form = _form(request)
     status = 200
     if request.method == "POST":
-        run = _launch(request, project, form)
+        run = launched(request, project, form)
         if run is not None:
             return redirect("run", run_id=run.pk)
         status = 422
@@ -83,10 +87,21 @@ def _form(request: HttpRequest) -> RunForm:
     return RunForm.from_preset(request.GET.get("preset", DEFAULT_PRESET), dataset=dataset)
 
 
-def _launch(request: HttpRequest, project: Project, form: RunForm) -> Any:
+def _evaluation_like(request: HttpRequest) -> str | None:
+    """Where an earlier evaluation is varied: its form is another. None for runs that train."""
+    source = request.GET.get("like", "") if request.method == "GET" else ""
+    if not source.isdigit():
+        return None
+    user = desk.person(request)
+    run = selectors.get(user, int(source))
+    of = family.subject(user, run) if run.kind == Run.Kind.EVALUATION else None
+    return f"{reverse('run-evaluate', args=[of.pk])}?like={run.pk}" if of else None
+
+
+def launched(request: HttpRequest, project: Project, form: RunForm) -> Any:
     """The run, or None with the reasons in the form."""
     form.is_valid()
-    dataset = _frozen(request, project).filter(pk=desk.number(form.dataset)).first()
+    dataset = frozen(request, project).filter(pk=desk.number(form.dataset)).first()
     if dataset is None:
         form.errors["dataset"] = ["Choose a frozen dataset."]
     if form.errors or dataset is None:
@@ -102,26 +117,29 @@ def _launch(request: HttpRequest, project: Project, form: RunForm) -> Any:
     return None
 
 
-def _frozen(request: HttpRequest, project: Project) -> Any:
+def frozen(request: HttpRequest, project: Project) -> Any:
+    """The project's datasets that a run can name."""
     rows = dataset_selectors.of_project(desk.person(request), project)
     return rows.filter(state=PopDataset.State.FROZEN)
 
 
 def _context(request: HttpRequest, project: Project, form: RunForm) -> dict[str, Any]:
-    frozen = list(_frozen(request, project))
-    chosen = next((d for d in frozen if str(d.pk) == form.dataset), frozen[0] if frozen else None)
+    datasets = list(frozen(request, project))
+    chosen = next((d for d in datasets if str(d.pk) == form.dataset), datasets[0] if datasets else None)
     if chosen is not None:
         form.dataset = str(chosen.pk)
     return {
         "project": project,
         "tab": "runs",
         "form": form,
-        "datasets": frozen,
+        "datasets": datasets,
         "chosen": chosen,
         "kinds": KINDS.items(),
         "reward_errors": form.errors.get("method.reward_model", []),
-        "reward_models": _sources(request, project, "reward_model", form.reward_model),
-        "bases": _sources(request, project, "base"),
+        "reward_models": offered(request, project, "reward_model", form.reward_model),
+        "bases": offered(request, project, "base"),
+        "judges": offered(request, project, "judge"),
+        "opponents": offered(request, project, lineage.AGAINST),
         "methods": catalog.POLICY_METHODS.values(),
         "method": catalog.POLICY_METHODS.get(form.method),
         "presets": presets.PRESETS.values(),
@@ -132,13 +150,13 @@ def _context(request: HttpRequest, project: Project, form: RunForm) -> dict[str,
     }
 
 
-def _sources(request: HttpRequest, project: Project, role: str, now: str = "") -> list[tuple[str, str]]:
+def offered(request: HttpRequest, project: Project, role: str, now: str = "") -> list[tuple[str, str]]:
     """Runs that a new one can be made from, as (value in the spec, words), with what the form has now."""
     found = family.candidates(desk.person(request), project, role)[:MAX_SOURCES]
-    offered = {lineage.reference(run.pk): f"{run}, #{run.number}" for run in found}
+    values = {lineage.reference(run.pk): f"{run}, #{run.number}" for run in found}
     if now:
-        offered.setdefault(now, now)
-    return list(offered.items())
+        values.setdefault(now, now)
+    return list(values.items())
 
 
 def _estimate(form: RunForm, dataset: PopDataset | None) -> dict[str, int] | None:

@@ -17,10 +17,11 @@ from torch.nn import functional
 from tests.engine import world
 from training.engine import generation, packing, reference_cache, tiny
 from training.engine.encoding import encode, encode_prompt
+from training.engine.evaluation_spec import GenerationSpec
 from training.engine.generation import Wanted
 from training.engine.generation_cache import GenerationCache, Response, key
 from training.engine.jsonl import read_jsonl
-from training.engine.spec import GenerationSpec, TinySpec
+from training.engine.spec import TinySpec
 
 SHORT, LONG = np.asarray([5, 9], np.int32), np.asarray([11, 12, 13, 14, 40], np.int32)
 PROMPTS = [SHORT, LONG, np.asarray([7, 8, 9, 10], np.int32)]

@@ -10,7 +10,7 @@ import pytest
 
 from tests.engine import world
 from training.engine import cli, pop_train, records, reevaluation, runner
-from training.engine.errors import DatasetError
+from training.engine.errors import DatasetError, SpecError
 
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
 
@@ -62,6 +62,41 @@ def test_the_last_checkpoint_is_the_finished_model(
     assert last == numbers(folder / "evaluation.json")
     assert first != last
     assert json.loads(capsys.readouterr().out.split("\n}\n")[-2] + "}")["results"] == last
+
+
+def again(folder: Path, evaluation: dict[str, Any] | None = None, **subject: Any) -> dict[str, Any]:
+    """evaluation.json of an evaluation run in `folder`, of the run beside it."""
+    folder.mkdir(exist_ok=True)
+    document = {
+        "kind": "evaluation",
+        "dataset": {"path": "../run/rows.jsonl"},
+        "subject": {"run": "../run", **subject},
+        "evaluation": evaluation or {},
+    }
+    (folder / "spec.json").write_text(json.dumps(document), encoding="utf-8")
+    written = runner.train(world.open_run(folder))
+    found: dict[str, Any] = json.loads(written.read_text(encoding="utf-8"))
+    return found
+
+
+def test_a_run_of_its_own_evaluates_another_as_that_was_evaluated(tmp_path: Path) -> None:
+    asked = {"generation": {"prompts": 3, "max_new_tokens": 4}}
+    folder = finished(tmp_path / "run", training={"save_steps": 1}, evaluation=asked)
+    told = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
+    same = again(tmp_path / "same", asked)
+    assert same["results"] == told["results"]
+    assert (tmp_path / "same" / "generations.jsonl").read_bytes() == (
+        folder / "generations.jsonl"
+    ).read_bytes()
+    (tmp_path / "same" / "evaluation.json").unlink()
+    assert again(tmp_path / "same", asked)["results"] == told["results"]  # as after a kill
+    earlier = again(tmp_path / "earlier", asked, checkpoint=1, seed=5)
+    assert earlier["seed"] == 5
+    assert earlier["results"]["divergence"] != told["results"]["divergence"]
+    on_all = again(tmp_path / "all", split="all")
+    assert on_all["results"]["pair_accuracy"]["n"] > told["results"]["pair_accuracy"]["n"]
+    with pytest.raises(SpecError, match="no checkpoint of step 7"):
+        again(tmp_path / "gone", checkpoint=7)
 
 
 def test_an_adapter_checkpoint_is_put_on_its_base(tmp_path: Path) -> None:

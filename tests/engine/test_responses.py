@@ -13,7 +13,7 @@ from torch import nn
 from transformers import LlamaConfig, LlamaForSequenceClassification, LlamaModel
 
 from tests.engine import two_step, world
-from training.engine import cli, judging, pop_train, responses, runner, tiny
+from training.engine import cli, judging, pop_train, reevaluation, responses, runner, tiny
 from training.engine.errors import Cancelled, ModelError, SpecError
 from training.engine.generation_cache import folder as shared
 from training.engine.spec import RunSpec
@@ -189,10 +189,16 @@ def test_adapters_are_taken_off_for_the_reference(tmp_path: Path) -> None:
 def test_an_sft_run_writes_too(tmp_path: Path) -> None:
     judge = str(judge_folder(tmp_path / "judge"))
     evaluation = {"generation": WRITING, "judge": judge}
-    folder = two_step.run_dir(tmp_path / "run", "sft", world.rows(8, 6), evaluation=evaluation)
+    training = {"learning_rate": 0.05}
+    folder = two_step.run_dir(
+        tmp_path / "run", "sft", world.rows(8, 6), training=training, evaluation=evaluation
+    )
     runner.train(world.open_run(folder))
     assert numbers(folder)["win_rate"]["n"] == 6
     assert len(lines(folder / "generations.jsonl")) == 6
+    subject = reevaluation.find(str(folder))
+    assert subject is not None
+    assert reevaluation.evaluate(subject)["results"] == numbers(folder)  # against what it was trained from
 
 
 def test_what_cannot_be_judged_is_said_before_anything_is_trained(tmp_path: Path) -> None:

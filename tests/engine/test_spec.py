@@ -54,7 +54,10 @@ def test_parameters_of_a_method_take_their_defaults() -> None:
         ({"kind": "sft", "method": {"slug": "dpo"}}, "sft runs have no section 'method'"),
         ({"kind": "reward_model", "method": {}}, "it belongs to preference runs"),
         ({"kind": "preference", "reward": {}}, "it belongs to reward_model runs"),
-        ({"kind": "policy"}, "'preference', 'reward_model' or 'sft'"),
+        ({"kind": "policy"}, "'preference', 'reward_model', 'sft' or 'evaluation'"),
+        ({"kind": "evaluation"}, "names the run that it is of"),
+        ({"kind": "evaluation", "subject": {"run": "run:1"}, "training": {}}, "belongs to runs that train"),
+        ({"kind": "sft", "subject": {"run": "run:1"}}, "it belongs to evaluation runs"),
         ({"kind": "reward_model", "reward": {"patience": -1}}, "greater than or equal to 0"),
     ],
 )

@@ -122,8 +122,11 @@ with socket.socket(socket.AF_UNIX) as server:
 
 
 @contextmanager
-def command(file: Path, name: str) -> Iterator[None]:
-    """While it lasts, `file` is a command that does `python -m NAME` in warm processes."""
+def command(file: Path, name: str = "") -> Iterator[None]:
+    """While it lasts, `file` is a command that does `python -m NAME` in warm processes.
+
+    Without a name it is `python` itself, for `-m` only.
+    """
     address = str(file.with_suffix(".socket"))
     client = file.with_suffix(".client")
     client.write_text(CLIENT.format(address=address))
@@ -145,10 +148,11 @@ def _serve(server: socket.socket, name: str, file: Path) -> None:
             return  # it was shut
         with caller, caller.makefile("rw") as line:
             asked = json.loads(line.readline())
+            words = [name, *asked["words"]] if name else asked["words"][1:]  # behind python's -m
             process = Process(
                 module,
-                name,
-                asked["words"],
+                words[0],
+                words[1:],
                 said=file,
                 environment=asked["environment"],
                 folder=asked["folder"],

@@ -136,6 +136,8 @@ TABLE = (
     Row("compare-file", "get", "comparison", MANAGERS_READ),
     Row("leaderboard", "get", "project", MANAGERS_READ),
     Row("run", "get", "run", MANAGERS_READ),
+    Row("run-evaluate", "get", "run", MANAGERS_READ),
+    Row("run-evaluate", "post", "run", MANAGERS_WRONG),
     Row("run-live", "get", "run", MANAGERS_READ),
     Row("run-log", "get", "live run", MANAGERS_READ),
     Row("run-data", "get", "run", MANAGERS_READ),

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from annotation.exports import EXPORTS
-from annotation.models import User
+from annotation.models import PopDataset, User
 from pop_client import ApiError, Client, Unreachable
 from tests import world
 from tests.callers import secret_of
 from tests.cast import make_cast
+from tests.frontend.conftest import make_run
 
 
 @pytest.mark.django_db(transaction=True)
@@ -34,6 +35,9 @@ def test_projects_datasets_and_downloads_over_http(live_server: Any, tmp_path: P
         assert pop.download(dataset.id, tmp_path / "rows", kind) == (tmp_path / "rows").stat().st_size > 0
         assert len(dataset.sha256) == len(hashlib.sha256().hexdigest())
         assert not pop.runs(slug)
+        trained = make_run(PopDataset.objects.get(pk=dataset.id), state="finished", has_model=True)
+        again = pop.evaluate_run(trained.pk, subject={"split": "all"}, evaluation={"batch_size": 4})
+        assert (again.kind, again.name) == ("evaluation", "Run 1, evaluated again")
         with pytest.raises(ApiError) as refused:
             pop.dataset(10**9)
         assert refused.value.status == 404

@@ -191,7 +191,7 @@ def test_the_engine_reads_a_folder_where_the_row_names_a_run(claimed: Run) -> No
     assert claimed.spec["model"]["base"] == f"run:{base.pk}"
     sources.bring(claimed, artifacts.folder(claimed.pk))
     assert (artifacts.folder(claimed.pk) / spec["model"]["base"] / "config.json").read_text() == "{}"
-    artifacts.drop_checkpoints(claimed.pk)
+    artifacts.drop_sources(claimed.pk)
     assert not (artifacts.folder(claimed.pk) / "sources").exists()
     assert (home / "config.json").exists()
 

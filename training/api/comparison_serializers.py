@@ -16,6 +16,7 @@ from training.api.serializers import RunSourceSerializer
 from training.comparing import Better, Line, Standing
 from training.comparison_files import FORMATS
 from training.models import Run
+from training.selectors import lineage
 from training.selectors.comparing import MAX_RUNS, Comparison
 
 BETTER = [one.value for one in Better]
@@ -132,6 +133,9 @@ class RankedRunSerializer(serializers.Serializer[Any]):
     name = serializers.CharField(source="run.name")
     kind = serializers.ChoiceField(Run.Kind.choices, source="run.kind")
     method = serializers.CharField(source="run.method")
+    subject = serializers.SerializerMethodField(
+        help_text="Id of the run whose model this is, where it is an evaluation: the model stands here twice."
+    )
     dataset_id = serializers.IntegerField(source="run.dataset_id")
     dataset_sha256 = serializers.CharField(source="run.dataset.sha256")
     value = serializers.FloatField(source="place.cell.value")
@@ -140,3 +144,7 @@ class RankedRunSerializer(serializers.Serializer[Any]):
     n = serializers.IntegerField(source="place.cell.n", allow_null=True)
     standing = serializers.ChoiceField(STANDINGS, source="place.cell.standing", help_text=STANDING_HELP)
     why = serializers.CharField(source="place.why", help_text="Why it is not compared with the first.")
+
+    def get_subject(self, found: dict[str, Any]) -> int | None:
+        of = lineage.evaluated(found["run"])
+        return of.pk if of else None

@@ -55,7 +55,7 @@ class RunSerializer(serializers.ModelSerializer[Run]):
 
 
 class RunSourceSerializer(serializers.Serializer[Any]):
-    """A run whose model this one was made from."""
+    """A run whose model this one was made from, or evaluates."""
 
     role = serializers.ChoiceField(RunLink.Role.choices)
     run = serializers.IntegerField(source="source_id", help_text="Its id.")
@@ -65,7 +65,7 @@ class RunSourceSerializer(serializers.Serializer[Any]):
 
 
 class RunUseSerializer(serializers.Serializer[Any]):
-    """A run that was made from this one's model."""
+    """A run that was made from this one's model, or evaluates it."""
 
     role = serializers.ChoiceField(RunLink.Role.choices)
     run = serializers.IntegerField(source="run_id", help_text="Its id.")
@@ -97,7 +97,12 @@ class RunDetailSerializer(RunSerializer):
 
 
 class LaunchSerializer(serializers.Serializer[Any]):
-    dataset = serializers.IntegerField(min_value=1, help_text="Id of a frozen dataset.")
+    dataset = serializers.IntegerField(
+        min_value=1,
+        required=False,
+        allow_null=True,
+        help_text="Id of a frozen dataset. An evaluation can do without: it then has its run's.",
+    )
     spec = serializers.DictField(default=dict, help_text="See `run-spec-schema`; what is absent is default.")
     name = serializers.CharField(max_length=200, default="", allow_blank=True)
     base_run = serializers.IntegerField(
@@ -115,6 +120,16 @@ class LaunchSerializer(serializers.Serializer[Any]):
         allow_null=True,
         help_text="Id of a finished `reward_model` run whose margins the method reads; like `run:ID` in "
         "`spec.method.reward_model`, and before it.",
+    )
+
+    subject_run = serializers.IntegerField(
+        min_value=1,
+        max_value=MAX_ID,
+        required=False,
+        allow_null=True,
+        help_text="Id of a run that has ended and whose model is evaluated again; like `run:ID` in "
+        "`spec.subject.run`, and before it. The spec's kind is then `evaluation`, and what its section "
+        "`evaluation` leaves open is as that run had it.",
     )
 
     def validate_spec(self, spec: dict[str, Any]) -> dict[str, Any]:
@@ -183,10 +198,20 @@ class LogSerializer(serializers.Serializer[Any]):
 class EvaluationSerializer(serializers.ModelSerializer[Evaluation]):
     result = serializers.DictField()
 
+    spec = serializers.SerializerMethodField(
+        help_text="By which settings: the section `evaluation` of the run's spec, and `subject` where the "
+        "run evaluates another."
+    )
+
     class Meta:
         model = Evaluation
-        fields = ("name", "result", "seed", "dataset_sha256", "duration_seconds", "created_at")
+        fields = ("name", "result", "spec", "seed", "dataset_sha256", "duration_seconds", "created_at")
         read_only_fields = fields
+
+    @extend_schema_field(serializers.DictField())
+    def get_spec(self, item: Evaluation) -> Any:
+        spec = item.run.spec
+        return {name: spec[name] for name in ("subject", "evaluation") if name in spec}
 
 
 class MethodSerializer(serializers.Serializer[Any]):

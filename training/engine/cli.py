@@ -87,10 +87,8 @@ def check(run_dir: Path) -> int:
         refuse(error)
         return BAD_INPUT
     what = spec.method.slug if spec.kind == "preference" else spec.kind
-    say(
-        f"ok: {what} on {spec.model.base}, {len(data.preferences)} preferences, "
-        f"{len(data.rows)} rows, sha256 {data.sha256}"
-    )
+    of = f"of {spec.subject.run}" if spec.kind == "evaluation" else f"on {spec.model.base}"
+    say(f"ok: {what} {of}, {len(data.preferences)} preferences, {len(data.rows)} rows, sha256 {data.sha256}")
     return FINISHED
 
 

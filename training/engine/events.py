@@ -14,7 +14,7 @@ checkpoint  nothing (`step` set)
 evaluation  name, result, seed, dataset_sha256, duration_seconds
 failed      code, message, hint
 cancelled   checkpoint (bool)
-finished    model, seconds
+finished    model (null where nothing was trained), seconds
 """
 
 from __future__ import annotations

@@ -27,11 +27,11 @@ from transformers import (
 )
 
 from training.engine.encoding import Ids
+from training.engine.evaluation_spec import GenerationSpec
 from training.engine.generation_cache import Response
 from training.engine.generation_cache import key as key_of
 from training.engine.layouts import pad
 from training.engine.logps import Scorer, evaluating
-from training.engine.spec import GenerationSpec
 
 Each = Callable[[Mapping[bytes, Response]], None]
 

@@ -133,7 +133,7 @@ def arguments(run: Run, **more: Any) -> TrainingArguments:
         logging_nan_inf_filter=False,
         save_strategy="steps",
         save_steps=training.save_steps,
-        save_total_limit=2,
+        save_total_limit=max(2, training.keep_checkpoints + 1),
         restore_callback_states_from_checkpoint=True,
         gradient_checkpointing=None,
         activation_checkpointing=training.gradient_checkpointing == "on",

@@ -64,6 +64,8 @@ def advice(spec: RunSpec, last: Pass | None = None) -> str:
     Args:
         last: the forward pass that did not fit; None: not known.
     """
+    if spec.kind == "evaluation":
+        return _smaller_evaluation(spec)
     training = spec.training
     said = ["Switch training.gradient_checkpointing on."] if training.gradient_checkpointing != "on" else []
     lower = _lower(spec, last)
@@ -80,6 +82,8 @@ def advice(spec: RunSpec, last: Pass | None = None) -> str:
 
 def of_weights(spec: RunSpec) -> str:
     """What helps where no forward pass was under way: weights, gradients and moments do not fit."""
+    if spec.kind == "evaluation":
+        return "The models alone do not fit: evaluate on a machine with more memory."
     if spec.model.lora is None:
         return (
             "No forward pass was under way: the weights, gradients and the optimizer's moments alone take 16 "
@@ -89,6 +93,12 @@ def of_weights(spec: RunSpec) -> str:
     if spec.training.precision == "fp32":
         return "No forward pass was under way. Set training.precision to bf16: the frozen base takes half."
     return "No forward pass was under way: the base model itself does not fit. Take a smaller one."
+
+
+def _smaller_evaluation(spec: RunSpec) -> str:
+    now = spec.evaluation.batch_size
+    lower = f"Lower evaluation.batch_size from {now} to {now // 2}" if now > 1 else ""
+    return f"{lower or 'One sequence alone does not fit'}, or evaluate on a machine with more memory."
 
 
 def _lower(spec: RunSpec, last: Pass | None) -> str:

@@ -74,14 +74,14 @@ def begin(run: Run, resume: Path | None) -> None:
     Raises:
         SpecError: the checkpoint is of another spec or dataset.
     """
-    _settle_threads(run.spec)
+    settle_threads(run.spec)
     sharding.check()
     tracking.check(run.spec)
     tracking.keep_private()
     processes.join()
     if processes.first():
         _check_unchanged(run, resume)
-    _start(run, resume)
+    start(run, resume)
     processes.wait()
 
 
@@ -139,7 +139,7 @@ def prepare_evaluation(run: Run) -> None:
     _score_reference(run)
 
 
-def _settle_threads(spec: RunSpec) -> None:
+def settle_threads(spec: RunSpec) -> None:
     """One thread for small models, where more only wait for each other."""
     if spec.model.base == base.TINY and spec.model.tiny.hidden_size < THREADS_FROM:
         torch.set_num_threads(1)
@@ -174,7 +174,8 @@ def _decisive(spec: dict[str, Any]) -> dict[str, Any] | None:
         return None
 
 
-def _start(run: Run, resume: Path | None) -> None:
+def start(run: Run, resume: Path | None) -> None:
+    """Write the `started` event and run.json: what the run is and what it runs on."""
     run.record = runrecord.describe()
     before = recomputing.before(run.folder) if resume is not None else {}
     step = checkpoints.step_of(resume) if resume is not None else None

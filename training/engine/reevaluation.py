@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -26,14 +26,15 @@ from training.engine import (
 )
 from training.engine.cli import read_spec
 from training.engine.errors import DatasetError, ModelError, SpecError, faults
+from training.engine.evaluation_spec import EvaluationSpec, Split
 from training.engine.events import Event, EventWriter
+from training.engine.launched import count
 from training.engine.logps import check_head
 from training.engine.records import PopData
 from training.engine.run import Run, device
-from training.engine.spec import EvaluationSpec, Kind, RunSpec
+from training.engine.spec import Kind, RunSpec
 from training.engine.stopping import Stop
 
-Split = Literal["heldout", "train", "all"]
 ADAPTER = "adapter_config.json"
 
 
@@ -105,7 +106,8 @@ def evaluate(
         tempfile.TemporaryDirectory() as scratch,
         closing(EventWriter(Path(scratch) / "events.jsonl", hear)) as events,
     ):
-        run = Run(subject.run_dir or Path(scratch), spec, data, events, Stop())
+        folder = subject.run_dir or Path(scratch)
+        run = Run(folder, spec, data, events, Stop(), reference_name=_named(subject))
         responses.check(run)
         found = KINDS[spec.kind](subject, run, Path(scratch))
         made = Path(scratch) / responses.FILE
@@ -121,6 +123,60 @@ def evaluate(
         "seed": spec.training.seed,
         "results": found,
     }
+
+
+def again(run: Run) -> Path:
+    """An evaluation run: the model of its `subject`, by the run's own `evaluation` section.
+
+    Where both are as they were when the subject was trained, so are the numbers.
+
+    Returns:
+        evaluation.json.
+
+    Raises:
+        InputError, NotFinite: see `errors`.
+        Cancelled: somebody asked; what was written stays in the cache.
+    """
+    if count() > 1:
+        raise SpecError("An evaluation run works in one process.", hint="Start it without a launcher.")
+    asked, folder = run.spec.subject, run.folder / Path(run.spec.subject.run).expanduser()
+    subject = _subject(folder, asked.checkpoint)
+    preparation.start(run, None)
+    preparation.settle_threads(read_spec(folder))
+    spec = subject.spec.model_copy(update={"evaluation": run.spec.evaluation})
+    if (where := base.place(spec, folder)) != spec.model.base:
+        spec = _on(spec, where)
+    inner = replace(
+        run,
+        spec=spec,
+        data=taken(run.data, asked.split),
+        seed=asked.seed,
+        reference_name=_named(subject),
+    )
+    responses.check(inner)
+    KINDS[spec.kind](subject, inner, run.folder)
+    return run.folder / "evaluation.json"
+
+
+def _subject(folder: Path, checkpoint: int | None) -> Subject:
+    """The model in a run's folder, or one of its checkpoints.
+
+    Raises:
+        SpecError: it is not there.
+    """
+    place = folder if checkpoint is None else folder / "checkpoints" / f"checkpoint-{checkpoint}"
+    subject = find(str(place))
+    if subject is None:
+        what = "run" if checkpoint is None else f"checkpoint of step {checkpoint}"
+        raise SpecError(
+            f"There is no {what} in {folder}.", hint="Evaluate the finished model, or train again."
+        )
+    return subject
+
+
+def _named(subject: Subject) -> str:
+    """The base model as the subject's run calls it; empty for a model of no run."""
+    return read_spec(subject.run_dir).model.base if subject.run_dir else ""
 
 
 def _of_policy(subject: Subject, run: Run, scratch: Path) -> dict[str, Any]:
@@ -140,12 +196,15 @@ def opened_policy(subject: Subject, run: Run, scratch: Path) -> Any:
 
 def _of_sft(subject: Subject, run: Run, scratch: Path) -> dict[str, Any]:
     adapter = (Path(subject.model) / ADAPTER).is_file()
+    where = base.place(run.spec, run.folder)
+    # What is read is the model itself; what it is compared with is what it was trained from.
+    reference = run.spec if where == run.spec.model.base else _on(run.spec, where)
     if not adapter:
         run.spec = _on(run.spec, subject.model)
     preparation.open_base(run)
     check_head(run.base.model)
     model = _policy(subject, run) if adapter else run.base.model
-    run.folder = scratch
+    run.spec, run.folder = reference, scratch
     return results.evaluate(run, supervised.heldout(run, model))
 
 

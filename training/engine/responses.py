@@ -258,9 +258,8 @@ def _duels(run: Run, ours: list[Line], theirs: list[Line]) -> Duels:
     judge = judging.open_judge(
         str(asked.judge), run.folder, rows=run.room.preferences, tokens=run.room.tokens, done=done
     )
-    found = duels.fought(
-        pairs, judge, named=str(asked.judge), against=asked.against or f"reference {run.spec.model.base}"
-    )
+    reference = f"reference {run.reference_name or run.spec.model.base}"
+    found = duels.fought(pairs, judge, named=str(asked.judge), against=asked.against or reference)
     del judge
     gc.collect()
     if torch.cuda.is_available():

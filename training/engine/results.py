@@ -54,7 +54,7 @@ def heldout(
             -1, 2
         ),
         confidence=np.asarray([row.confidence for row in rows], np.float64),
-        seed=run.spec.training.seed,
+        seed=run.spec.training.seed if run.seed is None else run.seed,
         chosen_lengths=np.asarray([one.chosen_length for one in encoded], np.float64),
         rejected_lengths=np.asarray([one.rejected_length for one in encoded], np.float64),
         **known,

@@ -33,6 +33,8 @@ class Run:
     `columns`: what the method reads beside log-probabilities, by its name in `PairBatch`, float [P].
     `contexts`: where policy and reference are compared over the whole vocabulary.
     `encoder`: how a preference becomes token ids; another one for benchmarks that have their own way.
+    `seed`: of the intervals, if not that of training.
+    `reference_name`: what results call the reference, if not by where it is read from.
     """
 
     folder: Path
@@ -49,6 +51,8 @@ class Run:
     record: dict[str, Any] = field(default_factory=dict)
     meter: Meter = field(default_factory=Meter)
     encoder: Encoder = encode
+    seed: int | None = None
+    reference_name: str = ""
 
     def __post_init__(self) -> None:
         self.stop.has_checkpoint = lambda: bool(checkpoints.complete(self.checkpoints))

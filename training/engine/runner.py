@@ -26,7 +26,7 @@ from training.engine.evaluations import HeldOut
 from training.engine.logps import Scorer
 from training.engine.preparation import prepare
 from training.engine.run import Run
-from training.engine.spec import Kind
+from training.engine.spec import TRAINED, Kind
 from training.engine.trainer import PairTrainer
 
 
@@ -34,7 +34,7 @@ def train(run: Run) -> Path:
     """Train, evaluate, export: whichever kind of run it is.
 
     Returns:
-        The folder of the finished model.
+        The folder of the finished model; of a run that only evaluates, its evaluation.json.
 
     Raises:
         InputError, NotFinite, OutOfMemory: see `errors`.
@@ -42,15 +42,18 @@ def train(run: Run) -> Path:
     """
     began = time.monotonic()
     run.stop.check()
-    responses.check(run)
+    trains = run.spec.kind in TRAINED
+    if trains:
+        responses.check(run)
     try:
         with memory.explained(lambda: run.spec, lambda: run.meter.last):
-            model = KINDS[run.spec.kind](run)
-        run.events.write("finished", model=model.name, seconds=time.monotonic() - began)
+            made = KINDS[run.spec.kind](run)
+        model = made.name if trains else None
+        run.events.write("finished", model=model, seconds=time.monotonic() - began)
         processes.wait()
     finally:
         processes.leave()
-    return model
+    return made
 
 
 def train_policy(run: Run) -> Path:
@@ -61,10 +64,18 @@ def train_policy(run: Run) -> Path:
     return results.finish(run, trainer.model, heldout(run, trainer.model), trainer.state.global_step)
 
 
+def evaluate_again(run: Run) -> Path:
+    """An evaluation run: see `reevaluation.again`."""
+    from training.engine import reevaluation  # it evaluates as runs do, by this module
+
+    return reevaluation.again(run)
+
+
 KINDS: dict[Kind, Callable[[Run], Path]] = {
     "preference": train_policy,
     "reward_model": rewarding.train,
     "sft": supervised.train,
+    "evaluation": evaluate_again,
 }
 
 

@@ -8,18 +8,19 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
     model_serializer,
     model_validator,
 )
 
+from training.engine.evaluation_spec import EvaluationSpec, Strict, SubjectSpec
+
 Positive = Annotated[float, Field(gt=0)]
-Kind = Literal["preference", "reward_model", "sft"]
+Kind = Literal["preference", "reward_model", "sft", "evaluation"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+TRAINED: tuple[Kind, ...] = ("preference", "reward_model", "sft")  # those that make a model
 
 
 def _switch(given: Any) -> Any:
@@ -29,14 +30,14 @@ def _switch(given: Any) -> Any:
 
 
 Switch = Annotated[Literal["auto", "on", "off"], BeforeValidator(_switch)]
-# Sections that only one kind of run has.
-SECTIONS: dict[str, Kind] = {"method": "preference", "reward": "reward_model"}
-
-
-class Strict(BaseModel):
-    """Unknown keys are errors: a misspelt hyper-parameter must not be ignored."""
-
-    model_config = ConfigDict(extra="forbid", protected_namespaces=())
+# Sections that only some kinds of run have.
+SECTIONS: dict[str, tuple[Kind, ...]] = {
+    "subject": ("evaluation",),
+    "model": TRAINED,
+    "method": ("preference",),
+    "reward": ("reward_model",),
+    "training": TRAINED,
+}
 
 
 class DatasetRef(Strict):
@@ -211,77 +212,19 @@ class TrainingSpec(Strict):
     seed: int = Field(0, ge=0, title="Seed")
     logging_steps: int = Field(1, ge=1, title="Log every … steps")
     save_steps: int = Field(50, ge=1, title="Checkpoint every … steps")
+    keep_checkpoints: int = Field(
+        1,
+        ge=0,
+        le=1000,
+        title="Checkpoints to keep",
+        description="Of how many checkpoints before the last one the weights stay once the run has finished, "
+        "to be evaluated again: the newest. Each takes as much disk as the model.",
+    )
     report_to: list[Literal["wandb", "tensorboard", "mlflow"]] = Field(
         default_factory=list,
         title="Trackers",
         description="Where metrics go besides the run's own events. Each must be installed where it trains.",
     )
-
-
-class GenerationSpec(Strict):
-    """Responses that the trained policy writes to held-out prompts."""
-
-    prompts: int = Field(
-        0,
-        ge=0,
-        le=1_000_000,
-        title="Prompts",
-        description="How many held-out prompts are answered, the same in every run on a dataset. 0: none.",
-    )
-    samples: int = Field(1, ge=1, le=1024, title="Responses a prompt")
-    temperature: float = Field(
-        1.0, ge=0, le=100, title="Temperature", description="0 takes the likeliest token. KL needs 1."
-    )
-    top_p: float = Field(1.0, gt=0, le=1, title="Top-p", description="KL needs 1.")
-    max_new_tokens: int = Field(256, ge=1, le=1_000_000, title="Longest response", description="Tokens.")
-    seed: int = Field(0, ge=0, title="Seed")
-
-
-class EvaluationSpec(Strict):
-    names: list[str] = Field(
-        default_factory=lambda: [
-            "pair_accuracy",
-            "margin_correlation",
-            "cumulative_accuracy",
-            "calibration",
-            "pop_accuracy",
-            "heldout_loss",
-            "divergence",
-        ],
-        title="Evaluations",
-    )
-    batch_size: int = Field(16, ge=1, title="Sequences per forward pass")
-    generation: GenerationSpec = Field(default_factory=GenerationSpec, title="Responses to held-out prompts")
-    judge: str | None = Field(
-        None,
-        min_length=1,
-        title="Judge",
-        description="The reward model that judges the responses: `run:` and the id of its run, a path, or a "
-        "Hugging Face id.",
-    )
-    against: str | None = Field(
-        None,
-        min_length=1,
-        title="Judged against",
-        description="Whose responses are the other side: `run:` and the id of a run that wrote some, or the "
-        "path of its folder or generations.jsonl. Empty: those of the reference.",
-    )
-
-    @model_validator(mode="after")
-    def a_judge_has_something_to_judge(self) -> Self:
-        if self.judge is not None and not self.generation.prompts:
-            raise ValueError("a judge needs responses: set generation.prompts, say to 256")
-        if self.against is not None and self.judge is None:
-            raise ValueError("against needs a judge: name a reward model in judge")
-        return self
-
-    @model_validator(mode="after")
-    def names_are_registered(self) -> Self:
-        from training.engine import catalog
-
-        for name in self.names:
-            catalog.evaluation(name)
-        return self
 
 
 class RunSpec(Strict):
@@ -292,10 +235,12 @@ class RunSpec(Strict):
         "preference",
         title="Kind of run",
         description="`preference`: a policy by a preference method. `reward_model`: a model that scores "
-        "responses. `sft`: a base model fine-tuned on the chosen responses.",
+        "responses. `sft`: a base model fine-tuned on the chosen responses. `evaluation`: the model of a run "
+        "that is there already, evaluated again; nothing is trained.",
     )
     name: str = Field("", max_length=200)
     dataset: DatasetRef = Field(default_factory=DatasetRef)
+    subject: SubjectSpec = Field(default_factory=SubjectSpec)
     model: ModelSpec = Field(default_factory=ModelSpec)
     method: MethodSpec = Field(default_factory=MethodSpec)
     reward: RewardSpec = Field(default_factory=RewardSpec)
@@ -307,15 +252,22 @@ class RunSpec(Strict):
     def sections_fit_the_kind(cls, given: Any) -> Any:
         """A section of another kind of run would be ignored: it is refused."""
         kind = given.get("kind", "preference") if isinstance(given, dict) else ""
-        for section, owner in SECTIONS.items():
-            if kind in KINDS and section in given and kind != owner:
-                raise ValueError(f"{kind} runs have no section {section!r}: it belongs to {owner} runs")
+        for section, owners in SECTIONS.items():
+            if kind in KINDS and section in given and kind not in owners:
+                belongs = "runs that train" if owners == TRAINED else f"{owners[0]} runs"
+                raise ValueError(f"{kind} runs have no section {section!r}: it belongs to {belongs}")
         return given
 
     @model_serializer(mode="wrap")
     def without_sections_of_other_kinds(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
         document: dict[str, Any] = serialise(self)
-        return {name: value for name, value in document.items() if SECTIONS.get(name, self.kind) == self.kind}
+        return {name: value for name, value in document.items() if has_section(self.kind, name)}
+
+    @model_validator(mode="after")
+    def an_evaluation_is_of_a_run(self) -> Self:
+        if self.kind == "evaluation" and not self.subject.run:
+            raise ValueError("an evaluation names the run that it is of: subject.run")
+        return self
 
     @model_validator(mode="after")
     def reward_models_write_nothing(self) -> Self:
@@ -337,10 +289,16 @@ class RunSpec(Strict):
         return self
 
 
+def has_section(kind: str, section: str) -> bool:
+    """Whether runs of this kind have a section of the spec, by its name or that of one inside it."""
+    owners = SECTIONS.get(section.partition(".")[0])
+    return owners is None or kind in owners
+
+
 def decisive(spec: RunSpec) -> dict[str, Any]:
     """What a checkpoint goes on with: the parts of a spec that decide the weights.
 
-    Trackers do not, nor does what is computed again instead of kept.
+    Trackers do not, nor what is computed again instead of kept, nor what stays at the end.
     """
     return spec.model_dump(
         mode="json",
@@ -348,6 +306,6 @@ def decisive(spec: RunSpec) -> dict[str, Any]:
             "name": True,
             "dataset": True,
             "evaluation": True,
-            "training": {"report_to", "gradient_checkpointing"},
+            "training": {"report_to", "gradient_checkpointing", "keep_checkpoints"},
         },
     )

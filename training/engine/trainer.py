@@ -277,7 +277,7 @@ def _config(spec: RunSpec, output_dir: Path) -> Any:
         logging_first_step=True,
         save_strategy="steps",
         save_steps=training.save_steps,
-        save_total_limit=2,
+        save_total_limit=max(2, training.keep_checkpoints + 1),
         report_to=training.report_to,
         run_name=spec.name or output_dir.parent.name,
         beta=spec.method.params["beta"],

@@ -5,7 +5,7 @@ from django.db import models
 
 
 class Run(models.Model):
-    """One training job on a frozen PoP dataset. A worker owns it by holding its `slot`."""
+    """One job on a frozen PoP dataset: a model trained, or evaluated again. A worker owns it by `slot`."""
 
     class State(models.TextChoices):
         QUEUED = "queued", "Queued"
@@ -19,6 +19,7 @@ class Run(models.Model):
         PREFERENCE = "preference", "Preference"
         REWARD_MODEL = "reward_model", "Reward model"
         SFT = "sft", "SFT"
+        EVALUATION = "evaluation", "Evaluation"
 
     project = models.ForeignKey("annotation.Project", on_delete=models.PROTECT, related_name="runs")
     dataset = models.ForeignKey("annotation.PopDataset", on_delete=models.PROTECT, related_name="runs")

@@ -4,13 +4,14 @@ from django.db import models
 
 
 class RunLink(models.Model):
-    """One run was made from another's model or responses. That other cannot be deleted before it."""
+    """One run was made from another's model or responses, or evaluates it. The other is deleted after it."""
 
     class Role(models.TextChoices):
         BASE = "base", "Base model"
         REWARD_MODEL = "reward_model", "Reward model"
         JUDGE = "judge", "Judge"
         AGAINST = "against", "Judged against"
+        SUBJECT = "subject", "Evaluated run"
 
     run = models.ForeignKey("training.Run", on_delete=models.CASCADE, related_name="sources")
     source = models.ForeignKey("training.Run", on_delete=models.PROTECT, related_name="uses")

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from django.db.models import Prefetch, QuerySet, prefetch_related_objects
+from django.db.models import QuerySet, prefetch_related_objects
 
 from annotation.models import PopDataset, Project
 from training import comparing
 from training.comparing import Difference, Line, Place, Result
 from training.comparison_files import Column
 from training.errors import Invalid
-from training.models import Evaluation, Run, RunEvent, RunLink
+from training.models import Evaluation, Run, RunEvent
 from training.rules import run_not_found
+from training.selectors import lineage as family
 from training.selectors import runs as selectors
 
 if TYPE_CHECKING:
     from annotation.rules import Person
 
 MAX_RUNS = 8  # side by side
+HELD_OUT = "heldout"
 MAX_RANKED = 1000  # on a leaderboard, the newest
 
 
@@ -59,16 +61,16 @@ def chosen(user: Person, project: Project, ids: Sequence[int]) -> list[Run]:
 def compared(user: Person, project: Project, ids: Sequence[int]) -> Comparison:
     """Measures, differences in the specs, and what the runs were made from. Raises like `chosen`."""
     runs = chosen(user, project, ids)
+    by_id = {run.pk: run for run in runs}
     results: dict[int, list[Result]] = {run.pk: [] for run in runs}
     for item in Evaluation.objects.filter(run__in=runs):
-        results[item.run_id].append(_result(item))
-    links = RunLink.objects.select_related("source").order_by("role")
-    prefetch_related_objects(runs, Prefetch("sources", queryset=links))
+        results[item.run_id].append(_result(item, by_id[item.run_id]))
+    prefetch_related_objects(runs, family.prefetched())
     lines = comparing.lines(list(results.values()))
     return Comparison(
         runs=runs,
         lines=lines,
-        differences=comparing.differences([run.spec for run in runs]),
+        differences=comparing.differences([_settings(run) for run in runs]),
         warnings=list(_warnings(runs, lines)),
     )
 
@@ -108,16 +110,19 @@ def datasets(user: Person, project: Project) -> QuerySet[PopDataset]:
 def leaderboard(
     user: Person, project: Project, evaluation: str, measure: str, dataset: int | None = None
 ) -> list[tuple[Place, Run]]:
-    """Finished runs by the measure, the best first; of one dataset, or of all.
+    """Finished runs by the measure, the best first, with their `sources`; of one dataset, or of all.
+
+    What was measured on data that models are trained on has no place here.
 
     Raises:
         NotFound, NotAllowed: the user does not manage the project.
     """
     finished = _finished(user, project)
     rows = finished if dataset is None else finished.filter(dataset=dataset)
-    runs = {run.pk: run for run in rows[:MAX_RANKED]}
+    newest = rows.prefetch_related(family.prefetched())[:MAX_RANKED]
+    runs = {run.pk: run for run in newest if _split(run) == HELD_OUT}
     found = Evaluation.objects.filter(run__in=rows.values("pk"), name=evaluation)
-    results = {item.run_id: _result(item) for item in found if item.run_id in runs}
+    results = {item.run_id: _result(item, runs[item.run_id]) for item in found if item.run_id in runs}
     newest_first = {pk: results[pk] for pk in runs if pk in results}
     return [(place, runs[place.run]) for place in comparing.ranking(newest_first, evaluation, measure)]
 
@@ -138,25 +143,41 @@ def _few(ids: Sequence[int]) -> set[int]:
     return distinct
 
 
-def _result(item: Evaluation) -> Result:
-    return Result(item.name, item.result, item.dataset_sha256)
+def _settings(run: Run) -> dict[str, Any]:
+    """The spec that a run is compared by: of an evaluation, that of its run with what it asked for itself."""
+    of, own = family.evaluated(run), dict(run.spec)
+    if of is None:
+        return own
+    asked = {name: value for name, value in own["subject"].items() if name != "run" and value is not None}
+    return {**of.spec, "evaluation": own["evaluation"], "evaluated again": asked}
+
+
+def _result(item: Evaluation, run: Run) -> Result:
+    return Result(item.name, item.result, item.dataset_sha256, _split(run))
+
+
+def _split(run: Run) -> str:
+    return str(run.spec.get("subject", {}).get("split", HELD_OUT))
 
 
 def _warnings(runs: Sequence[Run], lines: Iterable[Line]) -> Iterator[str]:
     """What keeps the runs from being compared line by line, in words."""
-    if len({run.dataset.sha256 for run in runs}) > 1:
+    trained = [family.evaluated(run) or run for run in runs]
+    if len({run.pk for run in trained}) < len(runs):
+        yield "One model is here more than once: it was evaluated again, by the settings below."
+    if len({run.dataset.sha256 for run in trained}) > 1:
         yield (
             "The runs were trained on different datasets: a difference may come from the data as well as "
             "from the settings. Where they were measured on different held-out data, no best value is marked."
         )
-    if len({run.kind for run in runs}) > 1:
+    if len({run.kind for run in trained}) > 1:
         yield (
             "The runs are of different kinds: a reward model's measures are of its rewards, a policy's of "
             "its implicit rewards."
         )
     if any(run.state != Run.State.FINISHED for run in runs):
         yield "Some runs have not finished: their curves end early, and evaluations come last."
-    bases = {run.spec.get("model", {}).get("base") for run in runs}
+    bases = {run.spec.get("model", {}).get("base") for run in trained}
     if len(bases) > 1 and any(line.evaluation == "heldout_loss" for line in lines):
         yield (
             "The runs have different base models: the held-out loss, in nats a token, compares them only if "

@@ -115,7 +115,7 @@ def _thinned(points: dict[int, float]) -> list[list[float]]:
 def evaluations(user: Person, run: Run) -> QuerySet[Evaluation]:
     """The run's evaluations by name."""
     rules.check_see(user, run)
-    return Evaluation.objects.filter(run=run)
+    return Evaluation.objects.filter(run=run).select_related("run")
 
 
 def log_tail(user: Person, run: Run, lines: int = 200) -> str:

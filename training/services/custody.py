@@ -25,7 +25,7 @@ from training.services import telling
 MAX_LOSSES = 3
 HEARTBEAT_SECONDS = 5.0
 _LOST_AGAIN = (
-    f"The worker vanished {MAX_LOSSES} times in a row while it trained this run, with no checkpoint between."
+    f"The worker vanished {MAX_LOSSES} times in a row at work on this run, with no checkpoint between."
 )
 _LOST_HINT = (
     "The machine probably ran out of memory. Lower training.micro_batch or training.max_length, turn on "

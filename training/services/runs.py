@@ -15,7 +15,7 @@ from training import artifacts, doorbell, lineage, rules, specs, transitions
 from training.engine.spec import DatasetRef, RunSpec
 from training.errors import Conflict, NotFound
 from training.models import Run
-from training.services import sources, telling
+from training.services import evaluating, sources, telling
 from training.services.custody import (
     claim,
     fail,
@@ -46,18 +46,21 @@ _NUMBERING_TRIES = 5
 
 def launch(
     *,
-    dataset: PopDataset,
+    dataset: PopDataset | None = None,
     spec: dict[str, Any],
     by: User,
     at: datetime,
     name: str = "",
     base_run: int | None = None,
     reward_model_run: int | None = None,
+    subject_run: int | None = None,
 ) -> Run:
     """Queue a run on a frozen dataset and ring for a worker.
 
     Args:
+        dataset: an evaluation can do without: it is then that of the run it is of.
         base_run, reward_model_run: ids of runs whose models it is made from; they go before the spec's own.
+        subject_run: id of the run that an evaluation is of, likewise.
 
     Raises:
         Invalid: the spec is not valid, a model that it names may not be used, or the dataset lacks what it
@@ -65,9 +68,14 @@ def launch(
         Conflict: the dataset is not frozen.
         NotFound, NotAllowed: the user does not manage the project.
     """
+    named = {"base": base_run, "reward_model": reward_model_run, "subject": subject_run}
+    whole = {**lineage.with_sources(spec, named), "name": name or spec.get("name", "")}
+    if subject_run is not None:
+        whole.setdefault("kind", "evaluation")
+    if dataset is None:
+        dataset = evaluating.own_dataset(whole, by)
     _check_launch(dataset, by)
-    whole = lineage.with_sources(spec, {"base": base_run, "reward_model": reward_model_run})
-    checked = specs.checked({**whole, "name": name or spec.get("name", "")})
+    checked = specs.checked(evaluating.completed(whole, dataset.project))
     specs.check_models(checked)
     specs.check_dataset_serves(dataset, checked)
     checked.dataset = DatasetRef(path="dataset", sha256=dataset.sha256)

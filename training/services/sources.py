@@ -1,21 +1,31 @@
-"""The runs that a run is made from: found and checked at the launch, linked, brought to the worker."""
+"""The runs that a run is made from or evaluates: checked at the launch, linked, brought to the worker."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 from pathlib import Path
 from typing import Any
 
 from annotation.models import Project
-from training import artifacts, lineage
+from training import artifacts, kept_checkpoints, lineage, transitions
+from training.artifacts import Artifact
 from training.errors import Conflict, Invalid, NotPrepared
 from training.models import Run, RunLink
 
 _GONE = (
     "The model of {run}, which this run is made from, is neither on this machine nor in storage.",
     "Train that run again, and launch a new run from it.",
+)
+_NO_CHECKPOINT = (
+    "The checkpoint of {run} that is to be evaluated is neither on this machine nor in storage.",
+    "Evaluate the finished model instead, or work where the checkpoint lies.",
+)
+_NO_BASE = (
+    "The tiny model that {run} was trained from is neither on this machine nor in storage.",
+    "Evaluate on the machine that trained it, or train that run again.",
 )
 _UNWRITTEN = (
     "The responses of {run}, which this run is judged against, are neither on this machine nor in storage.",
@@ -31,28 +41,52 @@ def found(project: Project, spec: dict[str, Any]) -> dict[str, Run]:
             another project it says that there is none.
     """
     named = lineage.sources(spec)
+    checkpoint = (spec.get("subject") or {}).get("checkpoint")
     rows = Run.objects.select_for_update().filter(project=project, pk__in=named.values()).order_by("id")
     by_id = {run.pk: run for run in rows}
     for role, run_id in named.items():
-        _check(role, run_id, by_id.get(run_id))
+        _check(role, run_id, by_id.get(run_id), checkpoint)
     return {role: by_id[run_id] for role, run_id in named.items()}
 
 
-def _check(role: str, run_id: int, run: Run | None) -> None:
+def _check(role: str, run_id: int, run: Run | None, checkpoint: int | None) -> None:
     if run is None:
         raise _refusal(role, f"There is no run with the id {run_id} in this project.")
     wanted = lineage.KINDS[role]
     if run.kind not in wanted:
         kinds = " or ".join(Run.Kind(kind).label for kind in wanted)
         raise _refusal(role, f"“{run}” is a run of the kind {run.get_kind_display()}; this takes {kinds}.")
-    if run.state != Run.State.FINISHED or not run.has_model:
+    if role == RunLink.Role.SUBJECT:
+        return _check_subject(run, checkpoint)
+    if run.state != Run.State.FINISHED or not (run.has_model or run.kind == Run.Kind.EVALUATION):
         raise _refusal(role, f"“{run}” has no model to go on from: it is {run.state}.")
     if role == RunLink.Role.AGAINST and artifacts.find(run.pk, artifacts.RESPONSES) is None:
         raise _refusal(role, f"“{run}” wrote no responses: its evaluation.generation.prompts is 0.")
 
+    return None
 
-def _refusal(role: str, message: str) -> Invalid:
-    return Invalid("invalid_source", message, {".".join(lineage.PLACES[role]): [message]})
+
+def _check_subject(run: Run, checkpoint: int | None) -> None:
+    """Raises Invalid where there is no such model to evaluate."""
+    if run.state not in transitions.ENDED:
+        raise _refusal("subject", f"“{run}” is {run.state}: it can be evaluated when it has ended.")
+    if checkpoint is None:
+        if not run.has_model:
+            message = f"“{run}” has no finished model: it is {run.state}. {_offered(run)}"
+            raise _refusal("subject", message)
+    elif checkpoint not in kept_checkpoints.steps(run.pk):
+        message = f"“{run}” has no checkpoint of step {checkpoint}, or not any more. {_offered(run)}"
+        raise _refusal("subject", message, "subject.checkpoint")
+
+
+def _offered(run: Run) -> str:
+    steps = kept_checkpoints.steps(run.pk)
+    words = ", ".join(map(str, steps))
+    return f"There are checkpoints of step {words}." if steps else "There are no checkpoints here."
+
+
+def _refusal(role: str, message: str, field: str = "") -> Invalid:
+    return Invalid("invalid_source", message, {field or ".".join(lineage.PLACES[role]): [message]})
 
 
 def link(run: Run, sources: dict[str, Run]) -> None:
@@ -64,11 +98,13 @@ def link(run: Run, sources: dict[str, Run]) -> None:
 
 def check_unused(run: Run) -> None:
     """Raises Conflict while other runs are made from this one, with their names."""
-    users = [str(one.run) for one in RunLink.objects.filter(source=run).select_related("run")[:4]]
-    if users:
-        more = " and others" if len(users) > 3 else ""
-        words = ", ".join(f"“{name}”" for name in users[:3])
-        raise Conflict("run_in_use", f"Made from this run's model: {words}{more}. Delete those first.")
+    links = list(RunLink.objects.filter(source=run).select_related("run")[:4])
+    if links:
+        more = " and others" if len(links) > 3 else ""
+        words = ", ".join(f"“{link.run}”" for link in links[:3])
+        evaluated = all(link.role == RunLink.Role.SUBJECT for link in links)
+        what = "Evaluations of this run" if evaluated else "Made from this run's model"
+        raise Conflict("run_in_use", f"{what}: {words}{more}. Delete those first.")
 
 
 def bring(run: Run, folder: Path) -> None:
@@ -79,22 +115,49 @@ def bring(run: Run, folder: Path) -> None:
         OSError: the disk is full, or storage is away.
     """
     for link in RunLink.objects.filter(run=run).select_related("source"):
-        place = lineage.folder_name(link.source.pk, link.role)
-        if not (folder / place).is_dir():
-            _bring(link.source, folder / place, responses=link.role == RunLink.Role.AGAINST)
+        target = folder / lineage.folder_name(link.source.pk, link.role)
+        if target.is_dir():
+            continue
+        part = target.with_suffix(".part")
+        shutil.rmtree(part, ignore_errors=True)
+        if link.role == RunLink.Role.SUBJECT:
+            _bring_whole(link.source, part, run.spec["subject"]["checkpoint"])
+        elif link.role == RunLink.Role.AGAINST:
+            written = artifacts.find(link.source.pk, artifacts.RESPONSES)
+            _copy(_there([written] if written else [], link.source, _UNWRITTEN), part)
+        else:
+            _bring_model(link.source, part)
+        part.rename(target)
 
 
-def _bring(source: Run, target: Path, *, responses: bool) -> None:
-    """Hard links where the files are on the same disk; nothing ever writes to what a finished run made."""
-    written = artifacts.find(source.pk, artifacts.RESPONSES)
-    files = ([written] if written else []) if responses else artifacts.model_files(source.pk)
+def _bring_model(source: Run, target: Path) -> None:
+    _copy(_there(artifacts.model_files(source.pk), source, _GONE), target, below="model")
+
+
+def _bring_whole(source: Run, target: Path, checkpoint: int | None) -> None:
+    """A run's folder as evaluating it needs it: spec, model or checkpoint, what it was trained from."""
+    if checkpoint is None:
+        _copy(_there(artifacts.model_files(source.pk), source, _GONE), target)
+    else:
+        _copy(_there(kept_checkpoints.files(source.pk, checkpoint), source, _NO_CHECKPOINT), target)
+    (target / "spec.json").write_text(json.dumps(lineage.with_folders(source.spec), ensure_ascii=False))
+    if source.spec["model"]["base"] == "tiny":
+        _copy(_there(artifacts.files_below(source.pk, "base"), source, _NO_BASE), target)
+    for link in RunLink.objects.filter(run=source, role=RunLink.Role.BASE).select_related("source"):
+        _bring_model(link.source, target / lineage.folder_name(link.source.pk, link.role))
+
+
+def _there(files: list[Artifact], source: Run, words: tuple[str, str]) -> list[Artifact]:
+    """The files. Raises NotPrepared where there are none."""
     if not files:
-        words = _UNWRITTEN if responses else _GONE
         raise NotPrepared(words[0].format(run=f"“{source}”"), words[1])
-    part = target.with_suffix(".part")
-    shutil.rmtree(part, ignore_errors=True)
+    return files
+
+
+def _copy(files: list[Artifact], target: Path, below: str = "") -> None:
+    """Hard links where the files are on the same disk; nothing ever writes to what a finished run made."""
     for file in files:
-        place = part / (file.name if responses else Path(file.name).relative_to("model"))
+        place = target / Path(file.name).relative_to(below)
         place.parent.mkdir(parents=True, exist_ok=True)
         if file.local is not None:
             with contextlib.suppress(OSError):  # another disk: copy
@@ -102,4 +165,3 @@ def _bring(source: Run, target: Path, *, responses: bool) -> None:
                 continue
         with place.open("wb") as out:
             out.writelines(file.chunks())
-    part.rename(target)

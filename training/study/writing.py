@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from training.engine import generation
 from training.engine.encoding import encode_prompt
-from training.engine.spec import GenerationSpec
+from training.engine.evaluation_spec import GenerationSpec
 from training.study import pool
 from training.study.settings import Cell
 from training.study.world import Prompt, World

@@ -56,7 +56,8 @@ class RunViewSet(ApiViewSet):
     def create(self, request: Request) -> Response:
         """Launch a run on a frozen dataset; a worker serving the queue `gpu` picks it up."""
         given = self.given(LaunchSerializer)
-        dataset = datasets.get(self.by, given.pop("dataset"))
+        named = given.pop("dataset", None)
+        dataset = None if named is None else datasets.get(self.by, named)
         run = runs.launch(dataset=dataset, by=self.by, at=self.at, **given)
         return Response(RunDetailSerializer(run).data, status=201)
 

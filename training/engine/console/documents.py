@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from training.engine import catalog
 from training.engine.errors import SpecError, faults
 from training.engine.presets import PRESETS
-from training.engine.spec import KINDS, Kind, MethodSpec, RewardSpec, RunSpec, TrainingSpec
+from training.engine.spec import TRAINED, Kind, MethodSpec, RewardSpec, RunSpec, TrainingSpec
 
 Document = dict[str, Any]
 PREFERENCE: Kind = "preference"
@@ -201,9 +201,9 @@ def kind_of(document: Document, wanted: Kind | None = None) -> Kind:
         SpecError: it names another than the wanted one, or none that there is.
     """
     named = document.get("kind", wanted or PREFERENCE)
-    found = next((one for one in KINDS if one == named), None)
+    found = next((one for one in TRAINED if one == named), None)
     if found is None:
-        raise SpecError(f"There is no kind of run {named!r}.", hint=f"There are {', '.join(KINDS)}.")
+        raise SpecError(f"There is no kind of run {named!r}.", hint=f"There are {', '.join(TRAINED)}.")
     if found != (wanted or found):
         raise SpecError(
             f"This is a spec of {found} runs.", hint="`pop-train train` takes a spec of any kind."

@@ -1,0 +1,152 @@
+"""A run's model evaluated again from its page: the form, the way back, and what lists of runs say of it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from tests.callers import by_token, post
+from tests.frontend.conftest import Desk, make_run
+from tests.frontend.test_project_pages import text
+from training import artifacts
+from training.models import Evaluation, Run
+
+pytestmark = [pytest.mark.either, pytest.mark.django_db]
+
+
+@pytest.fixture
+def trained(desk: Desk) -> Run:
+    """The finished run of the desk, with a model and a kept checkpoint."""
+    Run.objects.filter(pk=desk.run.pk).update(has_model=True, name="Mine")
+    kept = artifacts.folder(desk.run.pk) / "checkpoints" / "checkpoint-1500"
+    kept.mkdir(parents=True)
+    (kept / "COMPLETE").touch()
+    desk.run.refresh_from_db()
+    return desk.run
+
+
+def form(desk: Desk, **changes: Any) -> dict[str, Any]:
+    return {
+        "dataset": str(desk.dataset.pk),
+        "subject.split": "all",
+        "evaluation.names": ["pair_accuracy"],
+        "evaluation.batch_size": "8",
+        "evaluation.generation.prompts": "0",
+        **changes,
+    }
+
+
+def finish(run: Run, accuracy: float) -> None:
+    Run.objects.filter(pk=run.pk).update(state="finished")
+    result = {"n": 40, "accuracy": accuracy, "interval": [accuracy - 0.1, accuracy + 0.1]}
+    Evaluation.objects.create(
+        run=run,
+        name="pair_accuracy",
+        result=result,
+        dataset_sha256=run.dataset.sha256,
+        created_at=run.created_at,
+    )
+
+
+def test_a_model_is_evaluated_again_from_its_page(owner_client: Client, desk: Desk, trained: Run) -> None:
+    page, ask = reverse("run", args=[trained.pk]), reverse("run-evaluate", args=[trained.pk])
+    assert f'href="{ask}"' in text(owner_client.get(page))
+    shown = text(owner_client.get(ask))
+    assert '<option value="1500" >Checkpoint of step 1,500</option>' in shown
+    assert "(the run's own)" in shown
+    assert "training.epochs" not in shown
+    answer = owner_client.post(ask, form(desk, **{"subject.checkpoint": "1500"}))
+    made = Run.objects.latest("pk")
+    assert answer["Location"] == reverse("run", args=[made.pk])
+    assert (made.kind, made.dataset) == ("evaluation", desk.dataset)
+    assert made.spec["subject"] == {
+        "run": f"run:{trained.pk}",
+        "checkpoint": 1500,
+        "split": "all",
+        "seed": None,
+    }
+    assert "checkpoint of step 1,500" in text(owner_client.get(answer["Location"]))
+
+    finish(made, 0.625)
+    listed = text(owner_client.get(page))
+    assert "Evaluated again" in listed
+    assert "0.625" in listed
+    own = text(owner_client.get(answer["Location"]))
+    assert "Mine at step 1,500, evaluated again" not in own  # names are plain text
+    assert "Mine at step 1500, evaluated again" in own
+    assert "all preferences, 95% intervals" in own
+    assert "run-model" not in own
+    again = owner_client.get(reverse("run-new", args=[desk.project.slug]), {"like": made.pk})
+    assert again["Location"] == f"{ask}?like={made.pk}"
+    assert '<option value="1500" selected>' in text(owner_client.get(again["Location"]))
+
+
+def test_no_list_shows_a_model_twice_without_a_word(owner_client: Client, desk: Desk, trained: Run) -> None:
+    def launch(**changes: str) -> Run:
+        owner_client.post(reverse("run-evaluate", args=[trained.pk]), form(desk, **changes))
+        return Run.objects.latest("pk")
+
+    later, everything = launch(name="Later", **{"subject.split": "heldout"}), launch(name="Everything")
+    finish(later, 0.9)
+    finish(everything, 0.95)
+    assert "model of</span>" in text(owner_client.get(reverse("runs", args=[desk.project.slug])))
+    board = text(owner_client.get(reverse("leaderboard", args=[desk.project.slug])))
+    assert f"evaluates Mine #{trained.number}</span>" in board
+    assert "Everything" not in board  # training data are in it
+    chosen = [trained.pk, later.pk, everything.pk]
+    both = text(owner_client.get(reverse("compare", args=[desk.project.slug]), {"run": chosen}))
+    assert "One model is here more than once" in both
+    assert f"evaluates Mine #{trained.number}, all preferences" in both
+    assert "Another split of the data: no best marked" in both
+    assert "trained on different datasets" not in both
+    url = f"/api/v1/projects/{desk.project.slug}"
+    told = owner_client.get(f"{url}/compare", {"run": chosen}).json()
+    fields = [one["field"] for one in told["config"]]
+    assert "evaluated again.split" in fields
+    assert not [one for one in fields if one.startswith(("training.", "method.", "model."))]
+    found = owner_client.get(f"{url}/leaderboard/?measure=pair_accuracy.accuracy").json()["results"]
+    assert [(one["run"], one["subject"]) for one in found] == [(later.pk, trained.pk), (trained.pk, None)]
+
+
+def test_what_cannot_be_evaluated_is_said_where_it_was_asked(
+    owner_client: Client, desk: Desk, trained: Run
+) -> None:
+    ask = reverse("run-evaluate", args=[trained.pk])
+    answer = owner_client.post(ask, form(desk, **{"subject.checkpoint": "7", "evaluation.judge": "x"}))
+    assert answer.status_code == 422
+    assert "A judge needs responses" in text(answer)
+    answer = owner_client.post(ask, form(desk, **{"subject.checkpoint": "7"}))
+    assert "has no checkpoint of step 7, or not any more" in text(answer)
+    going = make_run(desk.dataset, state="running")
+    answer = owner_client.post(reverse("run-evaluate", args=[going.pk]), form(desk))
+    assert "can be evaluated when it has ended" in text(answer)
+    assert reverse("run-evaluate", args=[going.pk]) not in text(
+        owner_client.get(reverse("run", args=[going.pk]))
+    )
+    reward = make_run(desk.dataset, state="finished", kind="reward_model", has_model=True)
+    shown = text(owner_client.get(reverse("run-evaluate", args=[reward.pk])))
+    assert "evaluation.judge" not in shown
+    assert "heldout_loss" not in shown
+    assert not Run.objects.filter(kind="evaluation").exists()
+
+
+def test_the_api_evaluates_by_the_runs_id_alone(desk: Desk, trained: Run) -> None:
+    caller = by_token(desk.cast.admin, "train")
+    made = post(caller, "/api/v1/runs/", {"subject_run": trained.pk})
+    assert made.status_code == 201, made.json()
+    run = made.json()
+    assert (run["kind"], run["dataset_id"], run["has_model"]) == ("evaluation", desk.dataset.pk, False)
+    assert [(one["role"], one["run"]) for one in run["sources"]] == [("subject", trained.pk)]
+    finish(Run.objects.get(pk=run["id"]), 0.8)
+    (row,) = by_token(desk.cast.admin, "read").get(f"/api/v1/runs/{run['id']}/evaluations/").json()
+    assert row["spec"] == {name: run["spec"][name] for name in ("subject", "evaluation")}
+    assert json.dumps(row["result"]) == json.dumps(Evaluation.objects.latest("pk").result)
+    refused = post(caller, "/api/v1/runs/", {"spec": {}})
+    assert (refused.status_code, list(refused.json()["fields"])) == (422, ["dataset"])
+    assert post(by_token(desk.cast.outsider, "train"), "/api/v1/runs/", {"subject_run": trained.pk}).json()[
+        "fields"
+    ] == {"subject.run": [f"There is no run with the id {trained.pk}."]}

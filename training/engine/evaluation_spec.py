@@ -1,0 +1,111 @@
+"""The part of a run spec that says how a model is evaluated, and of an evaluation run: which one.
+
+No torch here: web processes read this module.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Split = Literal["heldout", "train", "all"]
+
+
+class Strict(BaseModel):
+    """Unknown keys are errors: a misspelt hyper-parameter must not be ignored."""
+
+    model_config = ConfigDict(extra="forbid", protected_namespaces=())
+
+
+class GenerationSpec(Strict):
+    """Responses that the trained policy writes to held-out prompts."""
+
+    prompts: int = Field(
+        0,
+        ge=0,
+        le=1_000_000,
+        title="Prompts",
+        description="How many held-out prompts are answered, the same in every run on a dataset. 0: none.",
+    )
+    samples: int = Field(1, ge=1, le=1024, title="Responses a prompt")
+    temperature: float = Field(
+        1.0, ge=0, le=100, title="Temperature", description="0 takes the likeliest token. KL needs 1."
+    )
+    top_p: float = Field(1.0, gt=0, le=1, title="Top-p", description="KL needs 1.")
+    max_new_tokens: int = Field(256, ge=1, le=1_000_000, title="Longest response", description="Tokens.")
+    seed: int = Field(0, ge=0, title="Seed")
+
+
+class EvaluationSpec(Strict):
+    names: list[str] = Field(
+        default_factory=lambda: [
+            "pair_accuracy",
+            "margin_correlation",
+            "cumulative_accuracy",
+            "calibration",
+            "pop_accuracy",
+            "heldout_loss",
+            "divergence",
+        ],
+        title="Evaluations",
+    )
+    batch_size: int = Field(16, ge=1, title="Sequences per forward pass")
+    generation: GenerationSpec = Field(default_factory=GenerationSpec, title="Responses to held-out prompts")
+    judge: str | None = Field(
+        None,
+        min_length=1,
+        title="Judge",
+        description="The reward model that judges the responses: `run:` and the id of its run, a path, or a "
+        "Hugging Face id.",
+    )
+    against: str | None = Field(
+        None,
+        min_length=1,
+        title="Judged against",
+        description="Whose responses are the other side: `run:` and the id of a run that wrote some, or the "
+        "path of its folder or generations.jsonl. Empty: those of the reference.",
+    )
+
+    @model_validator(mode="after")
+    def a_judge_has_something_to_judge(self) -> Self:
+        if self.judge is not None and not self.generation.prompts:
+            raise ValueError("a judge needs responses: set generation.prompts, say to 256")
+        if self.against is not None and self.judge is None:
+            raise ValueError("against needs a judge: name a reward model in judge")
+        return self
+
+    @model_validator(mode="after")
+    def names_are_registered(self) -> Self:
+        from training.engine import catalog
+
+        for name in self.names:
+            catalog.evaluation(name)
+        return self
+
+
+class SubjectSpec(Strict):
+    """Which model an evaluation run is of, and on what. Its run is evaluated as it was, and not changed."""
+
+    run: str = Field(
+        "",
+        title="Run",
+        description="`run:` and the id of the run that is evaluated again, or the path of its folder.",
+    )
+    checkpoint: int | None = Field(
+        None,
+        ge=1,
+        title="Checkpoint",
+        description="Optimizer step of one of its checkpoints. Empty: the finished model.",
+    )
+    split: Split = Field(
+        "heldout",
+        title="Split",
+        description="Which preferences and comparisons of the dataset it is evaluated on.",
+    )
+    seed: int | None = Field(
+        None,
+        ge=0,
+        title="Seed of the intervals",
+        description="Of the bootstrap. Empty: the run's own.",
+    )
