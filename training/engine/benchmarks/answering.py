@@ -12,12 +12,13 @@ from pydantic import ValidationError
 
 from training.engine import base, responses
 from training.engine.errors import SpecError, faults
+from training.engine.evaluation_spec import GenerationSpec
 from training.engine.evaluations import duels
 from training.engine.events import Event, EventWriter
 from training.engine.records import PopData
 from training.engine.reevaluation import ADAPTER, Subject
 from training.engine.run import Run, device
-from training.engine.spec import GenerationSpec, RunSpec
+from training.engine.spec import RunSpec
 from training.engine.stopping import Stop
 
 
