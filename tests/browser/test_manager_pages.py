@@ -65,6 +65,7 @@ def addresses(desk: Desk) -> list[str]:
         reverse("import-detail", args=[desk.done_import.pk]),
         reverse("dataset", args=[desk.dataset.pk]),
         *(reverse("run", args=[run.pk]) for run in (finished, failed, queued)),
+        reverse("run-evaluate", args=[finished.pk]),
         reverse("leaderboard", args=[slug]),
         f"{reverse('compare', args=[slug])}?run={finished.pk}&run={failed.pk}",
     ]

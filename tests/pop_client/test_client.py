@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from annotation.exports import EXPORTS
 from annotation.models import PopDataset, User
 from pop_client import ApiError, Client, Unreachable
+from pop_client.cli import app
 from tests import world
 from tests.callers import secret_of
 from tests.cast import make_cast
@@ -36,7 +39,12 @@ def test_projects_datasets_and_downloads_over_http(live_server: Any, tmp_path: P
         assert len(dataset.sha256) == len(hashlib.sha256().hexdigest())
         assert not pop.runs(slug)
         trained = make_run(PopDataset.objects.get(pk=dataset.id), state="finished", has_model=True)
-        again = pop.evaluate_run(trained.pk, subject={"split": "all"}, evaluation={"batch_size": 4})
+        (tmp_path / "files" / "asked.json").write_text('{"batch_size": 4}')
+        words = ["--split", "all", "--spec", str(tmp_path / "files" / "asked.json"), "--json"]
+        place = {"POP_URL": live_server.url, "POP_TOKEN": secret_of(owner)}
+        done = CliRunner().invoke(app, ["runs", "evaluate", str(trained.pk), *words], env=place)
+        assert done.exit_code == 0, done.output
+        again = pop.run(json.loads(done.stdout)["id"])
         assert (again.kind, again.name) == ("evaluation", "Run 1, evaluated again")
         with pytest.raises(ApiError) as refused:
             pop.dataset(10**9)

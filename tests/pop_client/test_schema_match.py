@@ -69,6 +69,8 @@ def arguments(tmp_path: Path) -> dict[str, Any]:
         "run_id": 1,
         "base_run": 2,
         "reward_model_run": 3,
+        "subject": {"split": "all"},
+        "evaluation": {"batch_size": 4},
         "push_id": 1,
         "repo_id": "acme/tone",
         "hub_token": "hf_of_nobody",
