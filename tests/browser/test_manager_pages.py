@@ -48,6 +48,12 @@ def addresses(desk: Desk) -> list[str]:
     finished.evaluations.create(
         name="cumulative_accuracy", result=MARGINS, dataset_sha256="ab", created_at=finished.created_at
     )
+    found = [one.content_hash for one in desk.project.preferences.filter(split="train")[:3]]
+    points = {"id": found, "score_margin": [0.5, 1.0, 2.0], "margin": [1.5, -0.5, 0.25]}
+    correlated = {"n": 3, "pearson": -0.5, "spearman": -0.5, "points": points}
+    finished.evaluations.create(
+        name="margin_correlation", result=correlated, dataset_sha256="ab", created_at=finished.created_at
+    )
     failed = make_run(desk.dataset, state="failed", stage="train", error="Out of memory.", hint="Use LoRA.")
     queued = make_run(desk.dataset, warnings=[{"code": "margin_inert", "message": "The margin is inert."}])
     mine = desk.label
@@ -65,6 +71,7 @@ def addresses(desk: Desk) -> list[str]:
         reverse("import-detail", args=[desk.done_import.pk]),
         reverse("dataset", args=[desk.dataset.pk]),
         *(reverse("run", args=[run.pk]) for run in (finished, failed, queued)),
+        reverse("run-preference", args=[finished.pk, found[0]]),
         reverse("leaderboard", args=[slug]),
         f"{reverse('compare', args=[slug])}?run={finished.pk}&run={failed.pk}",
     ]
@@ -102,6 +109,14 @@ def test_plots_are_drawn_under_the_strict_policy_with_titles_and_tables(
     expect(loss.locator(".plot__canvas")).to_have_accessible_name(
         "Loss, nats. Latest: training loss 0.35 at optimizer step 2. The data table below has the values."
     )
+    scatter = manager.locator("#plot-margin-scatter")
+    scatter.locator("summary").click()
+    worst = scatter.get_by_role("link").first
+    expect(scatter.get_by_role("row").nth(1)).to_contain_text("-0.5")
+    behind = worst.get_attribute("href") or ""
+    scatter.locator(".points path").last.click(force=True)  # the layer above takes clicks: Plotly's own
+    manager.wait_for_url(live_server.url + behind)
+    expect(manager.get_by_text("The model prefers the rejected response.")).to_be_visible()
 
 
 def test_a_run_moves_without_a_reload_and_ends_by_itself(

@@ -165,6 +165,12 @@ def an_answer(world: World) -> dict[str, Any]:
 
 FINISHED = a_run()
 
+
+def a_runs_preference(world: World) -> dict[str, Any]:
+    run = world.run("finished", dataset=world.dataset)
+    return {"pk": run.pk, "preference": run.project.preferences.earliest("pk").content_hash}
+
+
 TABLE: dict[tuple[str, str], Row] = {
     # yourself
     ("GET", "api-me"): everyone("read"),
@@ -283,6 +289,7 @@ TABLE: dict[tuple[str, str], Row] = {
     ("GET", "api-run-curves"): managers("read", path=FINISHED),
     ("GET", "api-run-log"): managers("read", path=FINISHED),
     ("GET", "api-run-evaluations"): managers("read", path=FINISHED),
+    ("GET", "api-run-preference"): managers("read", path=a_runs_preference),
     ("GET", "api-run-responses"): managers("read", path=lambda world: {"pk": world.run_with_responses().pk}),
     ("GET", "api-run-model"): managers("read", path=lambda world: {"pk": world.run_with_model().pk}),
 }

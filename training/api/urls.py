@@ -10,7 +10,12 @@ from training.api.views.registries import (
     PresetViewSet,
     RunSpecSchemaViewSet,
 )
-from training.api.views.reports import RunModelViewSet, RunReportViewSet, RunResponsesViewSet
+from training.api.views.reports import (
+    RunModelViewSet,
+    RunPreferenceViewSet,
+    RunReportViewSet,
+    RunResponsesViewSet,
+)
 from training.api.views.runs import ProjectRunViewSet, RunViewSet
 
 RUN = "runs/<id:pk>"
@@ -28,6 +33,7 @@ urlpatterns = [
     *route(f"{RUN}/curves/", RunReportViewSet, "run-curves", get="curves"),
     *route(f"{RUN}/log/", RunReportViewSet, "run-log", get="log"),
     *route(f"{RUN}/evaluations/", RunReportViewSet, "run-evaluations", get="evaluations"),
+    *route(f"{RUN}/preferences/<slug:preference>/", RunPreferenceViewSet, "run-preference", get="retrieve"),
     *route(f"{RUN}/model", RunModelViewSet, "run-model", get="retrieve"),
     *route(f"{RUN}/responses", RunResponsesViewSet, "run-responses", get="retrieve"),
     *route("methods/", MethodViewSet, "methods", get="list"),
