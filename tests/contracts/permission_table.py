@@ -280,6 +280,7 @@ TABLE: dict[tuple[str, str], Row] = {
     ("GET", "api-compare"): managers("read"),
     ("GET", "api-compare-file"): managers("read"),
     ("GET", "api-leaderboard"): managers("read"),
+    ("GET", "api-sampling"): managers("read"),
     ("POST", "api-runs"): managers("train", 201, nothing, lambda world: {"dataset": world.dataset_row().pk}),
     ("GET", "api-run"): managers("read", path=FINISHED),
     ("DELETE", "api-run"): managers("train", 204, FINISHED),

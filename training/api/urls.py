@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from annotation.api.routing import route
-from training.api.views.comparing import CompareFileViewSet, CompareViewSet, LeaderboardViewSet
+from training.api.views.comparing import (
+    CompareFileViewSet,
+    CompareViewSet,
+    LeaderboardViewSet,
+    SamplingViewSet,
+)
 from training.api.views.registries import (
     EvaluationEntryViewSet,
     MethodViewSet,
@@ -25,6 +30,7 @@ urlpatterns = [
     *route("projects/<slug:project>/compare", CompareViewSet, "compare", get="retrieve"),
     *route("projects/<slug:project>/compare/download", CompareFileViewSet, "compare-file", get="retrieve"),
     *route("projects/<slug:project>/leaderboard/", LeaderboardViewSet, "leaderboard", get="list"),
+    *route("projects/<slug:project>/sampling", SamplingViewSet, "sampling", get="retrieve"),
     *route("runs/", RunViewSet, "runs", post="create"),
     *route(f"{RUN}/", RunViewSet, "run", get="retrieve", delete="destroy"),
     *route(f"{RUN}/cancel", RunViewSet, "run-cancel", post="cancel"),
