@@ -19,6 +19,7 @@ from training.comparison_files import FORMATS
 from training.models import Run
 from training.selectors import comparing as selectors
 from training.selectors import runs as run_selectors
+from training.selectors import studies
 from training.selectors import trade_off as sampling
 from training.trade_off import PAPER
 
@@ -103,6 +104,7 @@ def leaderboard(request: HttpRequest, slug: str) -> HttpResponse:
         "top": [run.pk for _, run in rows[: selectors.MAX_RUNS]],
         "advised": sampling.of_project(user, project),
         "paper": PAPER,
+        "studied": studies.on_sampling(user),
         "query": urlencode({"measure": key, "dataset": dataset or ""}) + "&",
     }
     return render(request, "frontend/leaderboard.html", context)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.urls import reverse
@@ -12,6 +13,7 @@ from playwright.sync_api import expect
 from annotation.models import Label
 from tests.browser.test_accessibility import findings, theme, width
 from tests.frontend.conftest import LINES, Desk, bring, desk, folders, make_run
+from tests.frontend.test_study_pages import computed
 from training.models import RunEvent
 
 if TYPE_CHECKING:
@@ -63,6 +65,8 @@ def addresses(desk: Desk) -> list[str]:
     return [
         reverse("project-new"),
         reverse("tokens"),
+        reverse("studies"),
+        reverse("study", args=["k"]),
         *(reverse(name, args=[slug]) for name in (*of_project, *read, "datasets", "runs", "run-new")),
         *(reverse("label", args=[label.pk]) for label in (mine, desk.label)),
         reverse("project-webhooks", args=[slug]),
@@ -78,8 +82,17 @@ def addresses(desk: Desk) -> list[str]:
 
 
 def test_axe_finds_nothing_and_nothing_overflows(
-    *, manager: Page, live_server: LiveServer, desk: Desk, theme: str, width: int
+    *,
+    manager: Page,
+    live_server: LiveServer,
+    desk: Desk,
+    theme: str,
+    width: int,
+    settings: Any,
+    tmp_path: Path,
 ) -> None:
+    settings.STUDY_DIR = tmp_path / "study"
+    computed(settings.STUDY_DIR, "k")
     for path in addresses(desk):
         manager.goto(live_server.url + path)
         manager.evaluate("document.querySelectorAll('main details').forEach(one => { one.open = true; })")

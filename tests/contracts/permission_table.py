@@ -188,6 +188,8 @@ TABLE: dict[tuple[str, str], Row] = {
     ("GET", "api-evaluations"): everyone("read"),
     ("GET", "api-presets"): everyone("read"),
     ("GET", "api-run-spec-schema"): everyone("read"),
+    ("GET", "api-studies"): everyone("read"),
+    ("GET", "api-study"): everyone("read", path=lambda _: {"name": "sanity"}),
     # projects
     ("GET", "api-projects"): everyone("read"),
     ("POST", "api-projects"): row("manage", (201, 403, 403, 403), body=lambda _: {"name": "New"}),

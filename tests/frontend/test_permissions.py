@@ -52,6 +52,10 @@ class Row:
 
 TABLE = (
     Row("home", "get", "", SIGNED_IN),
+    Row("studies", "get", "", SIGNED_IN),
+    Row("study", "get", "study", SIGNED_IN),
+    Row("study-data", "get", "study", SIGNED_IN),
+    Row("study-file", "get", "study's file", (UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, MOVED)),  # none computed
     Row("login", "get", "", (MOVED, MOVED, MOVED, MOVED, OK)),
     Row("login", "post", "", (MOVED, MOVED, MOVED, MOVED, OK)),
     Row("logout", "post", "", (MOVED, MOVED, MOVED, MOVED, MOVED)),
@@ -190,6 +194,8 @@ def address(row: Row, desk: Desk) -> str:
         "webhook": [slug, desk.webhook.pk if row.about == "webhook" else 0],
         "delivery": [slug, *(desk.delivery if row.about == "delivery" else (0, 0))],
         "secret": [desk.invite_secret],
+        "study": ["sanity"],
+        "study's file": ["sanity", "report.md"],
         "label": [desk.label.pk],
         "import": [desk.done_import.pk],
         "dataset": [desk.dataset.pk],

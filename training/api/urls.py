@@ -22,6 +22,7 @@ from training.api.views.reports import (
     RunResponsesViewSet,
 )
 from training.api.views.runs import ProjectRunViewSet, RunViewSet
+from training.api.views.studies import StudyViewSet
 
 RUN = "runs/<id:pk>"
 
@@ -42,6 +43,8 @@ urlpatterns = [
     *route(f"{RUN}/preferences/<slug:preference>/", RunPreferenceViewSet, "run-preference", get="retrieve"),
     *route(f"{RUN}/model", RunModelViewSet, "run-model", get="retrieve"),
     *route(f"{RUN}/responses", RunResponsesViewSet, "run-responses", get="retrieve"),
+    *route("studies/", StudyViewSet, "studies", get="list"),
+    *route("studies/<slug:name>/", StudyViewSet, "study", get="retrieve"),
     *route("methods/", MethodViewSet, "methods", get="list"),
     *route("evaluations/", EvaluationEntryViewSet, "evaluations", get="list"),
     *route("presets/", PresetViewSet, "presets", get="list"),

@@ -9,10 +9,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from training.study import farm, report
+from training.study import farm, report, reports
+from training.study.reports import FIRST_SEED, QUICK
 from training.study.studies import STUDIES, Setting, quick
-
-FIRST_SEED = 1000  # those of the exploration were 0 to 2 and 101 to 202
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -20,7 +19,7 @@ def main(words: Sequence[str] | None = None) -> int:
     study = quick(STUDIES[chosen.study]) if chosen.quick else STUDIES[chosen.study]
     study = replace(study, settings=tuple(_trained(one, chosen) for one in study.settings))
     seeds = list(range(chosen.first_seed, chosen.first_seed + (chosen.seeds or study.seeds)))
-    folder = chosen.out / "reports" / (f"{study.name}-quick" if chosen.quick else study.name)
+    folder = reports.folder(chosen.out, study.name + (QUICK if chosen.quick else ""))
     try:
         found = report.compute(chosen.out, study, seeds, chosen.processes, progress=not chosen.no_progress)
     except farm.CellFailed as error:

@@ -1,5 +1,6 @@
 // Plots of a run, or of several: data from the page's own endpoint, drawn by Plotly, each with a table beside it.
 
+import * as intervals from "./intervals.js";
 import * as linked from "./points.js";
 
 const root = document.getElementById("plots");
@@ -43,7 +44,7 @@ function layout(plot) {
     overlaying: "y", side: "right", showgrid: false, range: [0, 1.03 * plot.y2max], tickformat: ",d",
     ...(plot.y2max < 6 ? { tickmode: "linear", tick0: 0, dtick: 1 } : { tickmode: "auto", nticks: 6 }),
   });
-  return made;
+  return plot.table ? intervals.shape(plot, made) : made;
 }
 
 function traces(plot) {
@@ -53,6 +54,7 @@ function traces(plot) {
     const place = series.place ?? index; // a run keeps its colour where another one has no such curve
     const tone = colour(SERIES[place % SERIES.length]);
     const dashed = (place + Math.floor(place / SERIES.length)) % 2; // eight lines, no two alike
+    if (series.kind === "interval") return intervals.trace(plot, series, tone, colour("--ink-2"), dashed);
     if (series.kind === "points") return linked.trace(series, place, tone);
     if (series.kind === "bar") {
       return { type: "bar", name: series.name, x, y, width: series.width, yaxis: "y2", marker: { color: colour("--series-bar") }, hovertemplate: "%{y:,}" };
@@ -75,7 +77,7 @@ function element(name, className, text) {
 function figureOf(plot) {
   let figure = document.getElementById(`plot-${plot.id}`);
   if (figure) return figure;
-  figure = element("figure", "plot card");
+  figure = element("figure", plot.tall ? "plot plot--whole card" : "plot card");
   figure.id = `plot-${plot.id}`;
   const caption = element("figcaption", "plot__caption");
   caption.append(element("h3", "", plot.title));
@@ -91,6 +93,7 @@ function figureOf(plot) {
 
 /** What the table says, a list of cells a row: of lines, the values at each x; of linked points, each of them. */
 function tableRows(plot) {
+  if (plot.table) return plot.table.rows;
   if (plot.link) return linked.rows(plot);
   const rows = new Map();
   plot.series.forEach((series, index) => series.points.forEach(([x, y]) => {
@@ -104,6 +107,7 @@ function tableRows(plot) {
 
 function tableCell(plot, value) {
   if (typeof value !== "string") return element("td", "num", value === null ? "–" : Number(value.toPrecision(4)).toString());
+  if (!plot.link) return element("td", "", value);
   const cell = element("td", "nowrap");
   const link = element("a", "mono", value.slice(0, 12));
   link.href = linked.address(plot, value);
@@ -115,12 +119,12 @@ function fillTable(figure) {
   const details = figure.querySelector("details");
   const plot = latest.find((one) => `plot-${one.id}` === figure.id);
   if (!details.open || !plot) return;
-  const heads = plot.link ? [plot.linked, plot.x, plot.y] : [plot.x, ...plot.series.map((series) => series.name)];
+  const heads = plot.table ? plot.table.heads : plot.link ? [plot.linked, plot.x, plot.y] : [plot.x, ...plot.series.map((series) => series.name)];
   const table = element("table", "table");
-  const caption = element("caption", "visually-hidden", `${plot.title}, ${plot.y}, by ${plot.x}`);
+  const caption = element("caption", "visually-hidden", plot.table ? plot.title : `${plot.title}, ${plot.y}, by ${plot.x}`);
   const head = element("tr");
   heads.forEach((name, place) => {
-    const cell = element("th", plot.link && place === 0 ? "" : "num", name);
+    const cell = element("th", (plot.link || plot.table) && place === 0 ? "" : "num", name);
     cell.scope = "col";
     head.append(cell);
   });
@@ -141,6 +145,7 @@ function fillTable(figure) {
 }
 
 function describe(plot) {
+  if (plot.table) return `${plot.title}, with intervals. The data table below has the values.`;
   if (plot.link) {
     const counts = plot.series.map((series) => `${series.points.length} ${series.name}`).join(", ");
     return `${plot.title}: ${counts}. The data table below has the values, and links to what each point stands for.`;
