@@ -74,6 +74,9 @@ def test_runs_of_a_sister_project_stand_beside_ones_own(
     mine = next(row for row in answer["runs"] if row["run"] == first.pk)
     assert (mine["labels"], mine["rows"]) == (labels, own.row_count - own.heldout_row_count)
     assert mine["win_rate"]["low"] == pytest.approx(0.35)
+    own.project.preferences.filter(split="heldout").earliest("pk").delete()
+    frozen(own.project, own.created_by)  # it holds out others, and has no run yet
+    assert "in Sister" in board(owner_client, own)
     # Whoever does not manage the sister sees nothing of it.
     page = board(signed_in(cast.admin), own)
     assert "Sister" not in page

@@ -55,9 +55,10 @@ def of_project(user: Person, project: Project) -> Advised:
 
 
 def _datasets(user: Person, project: Project) -> list[PopDataset]:
-    """Frozen datasets that hold out what the project's newest one does, the newest first."""
+    """Frozen datasets that hold out what the project's newest one with a run does, the newest first."""
     frozen = PopDataset.objects.filter(state=PopDataset.State.FROZEN).select_related("project")
-    newest = frozen.filter(project=project).first()
+    own = frozen.filter(project=project)
+    newest = own.filter(runs__state=Run.State.FINISHED).first() or own.first()
     heldout = newest.manifest.get("heldout_sha256") if newest is not None else None
     if newest is None or not newest.manifest.get("counts", {}).get("heldout_preferences"):
         return []
