@@ -220,6 +220,7 @@ SPECTACULAR_SETTINGS = {
         "ShownSide": ["first", "second"],
         "DeliveryState": "annotation.models.WebhookDelivery.State",
         "JobState": "annotation.models.DatasetPush.State",
+        "StudyState": ["absent", "partial", "complete", "broken"],
     },
 }
 # ApiToken stands in for the table of knox, which would only make TRUNCATE fail on PostgreSQL.
@@ -266,6 +267,7 @@ STATICFILES_FINDERS = [
 # --- training -------------------------------------------------------------------------------------
 RUNS_DIR = env.path("POP_RUNS_DIR", VAR_DIR / "runs")
 CACHE_DIR = env.path("POP_CACHE_DIR", VAR_DIR / "cache")
+STUDY_DIR = env.path("POP_STUDY_DIR", VAR_DIR / "study")  # what the study was told as --out
 MODEL_DIRS: list[Path] = [
     Path(item).expanduser().resolve() for item in env.words("POP_MODEL_DIRS", [str(VAR_DIR / "models")])
 ]

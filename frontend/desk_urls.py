@@ -124,6 +124,11 @@ RUNS = [
     path("runs/<int:run_id>/log/", run_page.run_log, name="run-log"),
     path("runs/<int:run_id>/data/", run_page.run_data, name="run-data"),
     path("runs/<int:run_id>/model/", run_page.run_model, name="run-model"),
+    path(
+        "runs/<int:run_id>/preferences/<slug:preference_id>/",
+        responses.run_preference,
+        name="run-preference",
+    ),
     path("runs/<int:run_id>/responses/", responses.run_responses, name="run-responses"),
     path("runs/<int:run_id>/responses/download/", responses.run_responses_file, name="run-responses-file"),
     path("runs/<int:run_id>/cancel/", run_page.run_cancel, name="run-cancel"),

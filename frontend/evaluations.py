@@ -80,6 +80,54 @@ def margin_accuracy(evaluations: Iterable[Evaluation]) -> list[dict[str, Any]]:
     ]
 
 
+def margin_scatter(evaluations: Iterable[Evaluation], link: str) -> list[dict[str, Any]]:
+    """Learned margin against score margin, a point a preference; nothing where results name no points.
+
+    Args:
+        link: an address with `ID` where a preference's id belongs.
+    """
+    item = next((one for one in evaluations if one.name == "margin_correlation"), None)
+    points = item.result.get("points") if item is not None else None
+    if item is None or not points:
+        return []
+    found = list(zip(points["score_margin"], points["margin"], points["id"], strict=True))
+    sides = {
+        "chosen preferred": [one for one in found if one[1] > 0],
+        "rejected preferred": [one for one in found if one[1] <= 0],
+    }
+    drawn = "all" if len(found) == item.result["n"] else f"{len(found):,} drawn by the run's seed from all"
+    return [
+        {
+            "id": "margin-scatter",
+            "title": "Learned margin against score margin",
+            "about": f"Held-out preferences: {drawn} {item.result['n']:,} with scores. "
+            f"{_correlations(item.result)}Click a point to read its preference, or open the table: "
+            "it begins with those the model gets most wrong.",
+            "wide": True,
+            "link": link,
+            "linked": "preference",
+            "x": "score margin (chosen − rejected)",
+            "y": "learned margin",
+            "series": [
+                {
+                    "name": name,
+                    "kind": "points",
+                    "points": [one[:2] for one in side],
+                    "ids": [one[2] for one in side],
+                }
+                for name, side in sides.items()
+                if side
+            ],
+        }
+    ]
+
+
+def _correlations(result: dict[str, Any]) -> str:
+    low, high = result.get("spearman_interval") or (None, None)
+    around = "" if low is None else f" ({low:.2f} to {high:.2f})"
+    return f"Spearman {result['spearman']:.2f}{around}. "
+
+
 def _report(item: Evaluation) -> Report:
     entry = catalog.EVALUATIONS.get(item.name)
     result = item.result

@@ -5,12 +5,16 @@ from __future__ import annotations
 from django.urls import URLPattern, path
 
 from frontend.desk_urls import DESK
-from frontend.views import annotate, auth, home, labels
+from frontend.views import annotate, auth, home, labels, studies
 
 PEOPLE: list[URLPattern] = [
     path("", home.home, name="home"),
     path("login/", auth.SignIn.as_view(), name="login"),
     path("logout/", auth.sign_out, name="logout"),
+    path("studies/", studies.study_list, name="studies"),
+    path("studies/<slug:name>/", studies.study_page, name="study"),
+    path("studies/<slug:name>/data/", studies.study_data, name="study-data"),
+    path("studies/<slug:name>/files/<str:kind>", studies.study_file, name="study-file"),
     path("join/<str:secret>/", auth.join, name="invite-accept"),
     path("projects/<slug:slug>/label/", annotate.page, name="annotate"),
     path("projects/<slug:slug>/label/next", annotate.next_task, name="annotate-next"),

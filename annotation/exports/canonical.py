@@ -74,8 +74,9 @@ def write(
     Raises:
         OSError: the disk is full, among others.
     """
-    writer = _Writer(progress)
-    kept = writer.table(folder / PREFERENCES, PREFERENCE_SCHEMA, preferences, preference_line)
+    writer, heldout = _Writer(progress), hashlib.sha256()
+    noted = _noting(preferences, heldout)
+    kept = writer.table(folder / PREFERENCES, PREFERENCE_SCHEMA, noted, preference_line)
     paired = writer.table(folder / ROWS, ROW_SCHEMA, rows, row_line)
     counts = Counts(
         preferences=sum(kept.values()),
@@ -83,10 +84,19 @@ def write(
         heldout_preferences=kept.get("heldout", 0),
         heldout_rows=paired.get("heldout", 0),
     )
-    manifest = {"version": VERSION, "sha256": writer.hash.hexdigest(), "counts": counts, **about}
+    hashes = {"sha256": writer.hash.hexdigest(), "heldout_sha256": heldout.hexdigest()}
+    manifest = {"version": VERSION, **hashes, "counts": counts, **about}
     text = json.dumps(manifest, ensure_ascii=False, indent=2, sort_keys=True)
     (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
     return manifest
+
+
+def _noting(preferences: Iterable[Mapping[str, Any]], heldout: Any) -> Iterator[Mapping[str, Any]]:
+    """The preferences; the hash is fed those held out: equal ones say that two datasets hold out the same."""
+    for one in preferences:
+        if one["split"] == "heldout":
+            heldout.update(f"{one['id']} {one['score_chosen']} {one['score_rejected']}\n".encode())
+        yield one
 
 
 def preference_line(item: Mapping[str, Any]) -> bytes:

@@ -81,6 +81,31 @@ def first_rows(source: Source, count: int) -> list[dict[str, Any]]:
     ]
 
 
+def preference(source: Source, preference_id: str) -> dict[str, Any] | None:
+    """One preference as the dataset has it, scores and all; None where it is not in there."""
+    found = _read(source, PREFERENCES, [("id", "==", preference_id)])
+    return found[0] if found else None
+
+
+def rows_of(source: Source, preference_id: str, most: int) -> tuple[int, list[dict[str, Any]]]:
+    """How many rows a preference stands in, and the first `most` of them with the other side as `other`."""
+    found = _read(source, ROWS, [[("strong_id", "==", preference_id)], [("weak_id", "==", preference_id)]])
+    rows = found[:most]
+    if not rows:
+        return 0, []
+    for row in rows:
+        row["other_id"] = row["weak_id"] if row["strong_id"] == preference_id else row["strong_id"]
+    others = _read(source, PREFERENCES, [("id", "in", sorted({row["other_id"] for row in rows}))])
+    known = {one["id"]: one for one in others}
+    return len(found), [row | {"other": known[row["other_id"]]} for row in rows]
+
+
+def _read(source: Source, name: str, filters: list[Any]) -> list[dict[str, Any]]:
+    with source.open(name) as stream:
+        found: list[dict[str, Any]] = pq.read_table(stream, filters=filters).to_pylist()
+    return found
+
+
 class _Texts:
     """Preference texts by id, both in temporary files: memory holds eight bytes for `STRIDE` preferences.
 

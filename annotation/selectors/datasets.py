@@ -96,6 +96,25 @@ def first_rows(dataset: PopDataset, count: int) -> list[dict[str, Any]]:
     return source.first_rows(Source(lambda name: open_file(dataset, name)), count)
 
 
+def preference(dataset: PopDataset, preference_id: str) -> dict[str, Any]:
+    """One of its preferences, as it was frozen.
+
+    Raises:
+        NotFound: it is not in there.
+        Conflict: the dataset is not frozen.
+        Unavailable: storage does not have its files.
+    """
+    found = source.preference(Source(lambda name: open_file(dataset, name)), preference_id)
+    if found is None:
+        raise NotFound("no_preference", "This dataset has no such preference.")
+    return found
+
+
+def rows_of(dataset: PopDataset, preference_id: str, most: int) -> tuple[int, list[dict[str, Any]]]:
+    """How many of its rows a preference stands in, and the first of them. Raises as `preference`."""
+    return source.rows_of(Source(lambda name: open_file(dataset, name)), preference_id, most)
+
+
 def materialise(dataset: PopDataset, folder: Path) -> Path:
     """Copy the canonical files into `folder`, for the engine. Each appears whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)

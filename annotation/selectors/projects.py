@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db.models import CharField, OuterRef, QuerySet, Subquery, Value
 
 from annotation import rules, sql
 from annotation.errors import NotFound
 from annotation.models import AuditEntry, Invite, Membership, Project, Role, User
+
+if TYPE_CHECKING:
+    from annotation.rules import Person
 
 _PROJECT = sql.Table(Project)
 _VISIBLE = f"""
@@ -24,6 +27,16 @@ def visible_to(user: User) -> QuerySet[Project]:
     if user.is_superuser:
         return Project.objects.all()
     return Project.objects.filter(pk__in=Membership.objects.filter(user=user).values("project"))
+
+
+def managed_by(user: Person) -> QuerySet[Project]:
+    """The projects whose owner or admin this person is; all of them for a superuser."""
+    if not user.is_active or user.pk is None:
+        return Project.objects.none()
+    if user.is_superuser:
+        return Project.objects.all()
+    mine = Membership.objects.filter(user_id=user.pk, role__in=rules.MANAGERS)
+    return Project.objects.filter(pk__in=mine.values("project"))
 
 
 def get(user: User, slug_or_id: str | int) -> Project:

@@ -95,6 +95,7 @@ def _write(dataset: PopDataset, folder: Path) -> dict[str, Any]:
         total = frozen_rows.count(dataset.project, alias)
         _beat(dataset, progress_total=total, snapshot_at=moment)
         left_out: dict[str, int] = {}
+        about = _about(dataset) | {"labels": frozen_rows.labels(dataset.project, alias)}
         if options.streams:
             preferences = frozen_rows.preferences(dataset.project, alias)
             rows = _sorted_whole(alias, frozen_rows.rows(dataset.project, alias, options, left_out))
@@ -111,7 +112,7 @@ def _write(dataset: PopDataset, folder: Path) -> dict[str, Any]:
                 folder,
                 preferences=preferences,
                 rows=rows,
-                about=_about(dataset) | {"left_out": left_out},  # complete once the rows are written
+                about=about | {"left_out": left_out},  # complete once the rows are written
                 progress=_Progress(dataset, total),
             )
 
@@ -175,6 +176,7 @@ def _about(dataset: PopDataset) -> dict[str, Any]:
         "dataset": {"id": dataset.pk, "number": dataset.number, "name": dataset.name},
         "strategy": project.strategy,
         "k": project.k,
+        "reuse": project.reuse,
         "labels_per_comparison": project.labels_per_comparison,
         "holdout_percent": project.holdout_percent,
         "consensus": dataset.options.get("consensus", "majority"),

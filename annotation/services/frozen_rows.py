@@ -9,7 +9,7 @@ from operator import itemgetter
 from typing import Any
 
 import orjson
-from django.db.models import Case, Count, F, Q, QuerySet, TextField, When
+from django.db.models import Case, Count, F, Q, QuerySet, Sum, TextField, When
 from django.db.models.functions import Cast, Coalesce
 
 from annotation.models import Comparison, Preference, Project
@@ -23,6 +23,12 @@ LOW, HIGH = Comparison.Outcome.LOW, Comparison.Outcome.HIGH
 def count(project: Project, alias: str) -> int:
     """Preferences and decided comparisons: what progress counts up to."""
     return Preference.objects.using(alias).filter(project=project).count() + decided(project, alias).count()
+
+
+def labels(project: Project, alias: str) -> dict[str, int]:
+    """How many labels people had given by then, by split: also those that made no row."""
+    counted = work(project, alias).values("pool__split").order_by().annotate(count=Sum("label_count"))
+    return {row["pool__split"]: row["count"] for row in counted}
 
 
 def preferences(

@@ -19,6 +19,9 @@ from training.comparison_files import FORMATS
 from training.models import Run
 from training.selectors import comparing as selectors
 from training.selectors import runs as run_selectors
+from training.selectors import studies
+from training.selectors import trade_off as sampling
+from training.trade_off import PAPER
 
 OFFERED = 100  # runs to choose from, the newest
 
@@ -80,7 +83,7 @@ def compare_file(request: HttpRequest, slug: str, kind: str) -> HttpResponse:
 @desk.page
 @require_safe
 def leaderboard(request: HttpRequest, slug: str) -> HttpResponse:
-    """Finished runs in the order of a measure, of one dataset or of all."""
+    """Finished runs in the order of a measure, of one dataset or of all; and which sampling to use."""
     project, user = desk.managed(request, slug), desk.person(request)
     offered = {comparing.key_of(*one): one for one in selectors.measured(user, project)}
     key = request.GET.get("measure", "")
@@ -99,6 +102,9 @@ def leaderboard(request: HttpRequest, slug: str) -> HttpResponse:
         "dataset": dataset,
         "mixed": any(place.why for place, _ in rows),
         "top": [run.pk for _, run in rows[: selectors.MAX_RUNS]],
+        "advised": sampling.of_project(user, project),
+        "paper": PAPER,
+        "studied": studies.on_sampling(user),
         "query": urlencode({"measure": key, "dataset": dataset or ""}) + "&",
     }
     return render(request, "frontend/leaderboard.html", context)

@@ -1,4 +1,4 @@
-"""What a run's model wrote, beside its reference."""
+"""What a run's model wrote, beside its reference; and how it sees a preference of its data."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.views.decorators.http import require_safe
 
 from frontend import desk
 from frontend.rendering import turns
-from training.selectors import responses
+from training.selectors import points, responses
 from training.selectors import runs as run_selectors
 from training.selectors.responses import Answered
 
@@ -46,6 +46,28 @@ def run_responses_file(request: HttpRequest, run_id: int) -> StreamingHttpRespon
     response["Content-Length"] = str(found.size)
     response["Content-Disposition"] = f'attachment; filename="run-{run.pk}-responses.jsonl"'
     return response
+
+
+@desk.page
+@require_safe
+def run_preference(request: HttpRequest, run_id: int, preference_id: str) -> HttpResponse:
+    """The preference behind a point of the run's plot. Scores are on it: managers only, as all of a run."""
+    person = desk.person(request)
+    run = run_selectors.get(person, run_id)
+    found = points.get(person, run, preference_id)
+    record = found.record
+    context = {
+        "project": run.project,
+        "tab": "runs",
+        "run": run,
+        "found": found,
+        "prompt": turns(record["prompt"], alone="user"),
+        "responses": [
+            ("chosen", "✓", turns(record["chosen"], alone="assistant"), record["score_chosen"]),
+            ("rejected", "✗", turns(record["rejected"], alone="assistant"), record["score_rejected"]),
+        ],
+    }
+    return render(request, "frontend/run_preference.html", context)
 
 
 def _shown(number: int, one: Answered) -> dict[str, Any]:

@@ -7,11 +7,12 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from frontend import desk
-from frontend.evaluations import key_figures, margin_accuracy, reports
+from frontend.evaluations import key_figures, margin_accuracy, margin_scatter, reports
 from frontend.plotly_csp import style_ids
 from frontend.plots import curves
 from frontend.run_state import model_card, stage_progress, stages, tiles
@@ -67,11 +68,15 @@ def run_log(request: HttpRequest, run_id: int) -> HttpResponse:
 @desk.page
 @require_safe
 def run_data(request: HttpRequest, run_id: int) -> JsonResponse:
-    """The plots' data: curves of the metrics, and the margin–accuracy plot once it is there."""
+    """The plots' data: curves of the metrics, and those of the margins once they are there."""
     run = _run(request, run_id)
     user = desk.person(request)
-    margin_plot = margin_accuracy(selectors.evaluations(user, run))
-    return JsonResponse({"plots": [*curves(selectors.curves(user, run)), *margin_plot]})
+    found = list(selectors.evaluations(user, run))
+    margins = [
+        *margin_accuracy(found),
+        *margin_scatter(found, reverse("run-preference", args=[run.pk, "ID"])),
+    ]
+    return JsonResponse({"plots": [*curves(selectors.curves(user, run)), *margins]})
 
 
 @desk.page
@@ -164,7 +169,7 @@ def _results_context(request: HttpRequest, run: Run) -> dict[str, Any]:
     files = selectors.model_files(user, run)
     return {
         "reports": reports(found),
-        "has_margin_plot": bool(margin_accuracy(found)),
+        "has_margin_plot": bool(margin_accuracy(found) or margin_scatter(found, "")),
         "files": files,
         "archive_size": sum(file.size for file in files),
         "card": model_card(files),

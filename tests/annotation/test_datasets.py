@@ -19,7 +19,7 @@ from annotation.services import datasets, freezing
 from annotation.services.datasets import FreezeOptions
 from tests.annotation.frozen import decide, fill, frozen
 from tests.annotation.playing import label_everything
-from tests.cast import Cast, add_preferences
+from tests.cast import Cast, add_preferences, make_project
 from training.models import Run
 
 pytestmark = [pytest.mark.either, pytest.mark.usefixtures("files")]
@@ -86,6 +86,22 @@ def test_the_manifest_says_what_was_frozen_and_how(decided: Cast) -> None:
     assert manifest["counts"]["rows"] == dataset.row_count
     assert manifest["options"] == {"max_rows_per_strong": None, "min_confidence": 0.65}
     assert {row["confidence"] for row in table(dataset, "rows.parquet")} == {1.0, 2 / 3}
+    drawn = Comparison.objects.filter(pool__project=decided.project)
+    assert manifest["labels"] == {
+        split: drawn.filter(pool__split=split).count() for split in ("train", "heldout")
+    }
+    assert manifest["reuse"] is True
+
+
+def test_two_datasets_that_hold_out_the_same_preferences_say_so(decided: Cast) -> None:
+    dataset = frozen(decided.project, decided.owner)
+    sister = make_project(decided.owner, "Sister", strategy="iterative")
+    decide(sister, fill(sister, decided.owner, order=-1))
+    same = frozen(sister, decided.owner)
+    assert same.manifest["heldout_sha256"] == dataset.manifest["heldout_sha256"]
+    Preference.objects.filter(project=sister, split="heldout").first().delete()  # type: ignore[union-attr]
+    other = frozen(sister, decided.owner)
+    assert other.manifest["heldout_sha256"] != dataset.manifest["heldout_sha256"]
 
 
 def test_labels_given_in_the_browser_are_the_rows(cast: Cast, at: datetime) -> None:

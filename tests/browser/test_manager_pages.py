@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.urls import reverse
@@ -12,6 +13,7 @@ from playwright.sync_api import expect
 from annotation.models import Label
 from tests.browser.test_accessibility import findings, theme, width
 from tests.frontend.conftest import LINES, Desk, bring, desk, folders, make_run
+from tests.frontend.test_study_pages import computed
 from training.models import RunEvent
 
 if TYPE_CHECKING:
@@ -48,6 +50,12 @@ def addresses(desk: Desk) -> list[str]:
     finished.evaluations.create(
         name="cumulative_accuracy", result=MARGINS, dataset_sha256="ab", created_at=finished.created_at
     )
+    found = [one.content_hash for one in desk.project.preferences.filter(split="train")[:3]]
+    points = {"id": found, "score_margin": [0.5, 1.0, 2.0], "margin": [1.5, -0.5, 0.25]}
+    correlated = {"n": 3, "pearson": -0.5, "spearman": -0.5, "points": points}
+    finished.evaluations.create(
+        name="margin_correlation", result=correlated, dataset_sha256="ab", created_at=finished.created_at
+    )
     failed = make_run(desk.dataset, state="failed", stage="train", error="Out of memory.", hint="Use LoRA.")
     queued = make_run(desk.dataset, warnings=[{"code": "margin_inert", "message": "The margin is inert."}])
     mine = desk.label
@@ -57,6 +65,8 @@ def addresses(desk: Desk) -> list[str]:
     return [
         reverse("project-new"),
         reverse("tokens"),
+        reverse("studies"),
+        reverse("study", args=["k"]),
         *(reverse(name, args=[slug]) for name in (*of_project, *read, "datasets", "runs", "run-new")),
         *(reverse("label", args=[label.pk]) for label in (mine, desk.label)),
         reverse("project-webhooks", args=[slug]),
@@ -66,14 +76,24 @@ def addresses(desk: Desk) -> list[str]:
         reverse("dataset", args=[desk.dataset.pk]),
         *(reverse("run", args=[run.pk]) for run in (finished, failed, queued)),
         reverse("run-evaluate", args=[finished.pk]),
+        reverse("run-preference", args=[finished.pk, found[0]]),
         reverse("leaderboard", args=[slug]),
         f"{reverse('compare', args=[slug])}?run={finished.pk}&run={failed.pk}",
     ]
 
 
 def test_axe_finds_nothing_and_nothing_overflows(
-    *, manager: Page, live_server: LiveServer, desk: Desk, theme: str, width: int
+    *,
+    manager: Page,
+    live_server: LiveServer,
+    desk: Desk,
+    theme: str,
+    width: int,
+    settings: Any,
+    tmp_path: Path,
 ) -> None:
+    settings.STUDY_DIR = tmp_path / "study"
+    computed(settings.STUDY_DIR, "k")
     for path in addresses(desk):
         manager.goto(live_server.url + path)
         manager.evaluate("document.querySelectorAll('main details').forEach(one => { one.open = true; })")
@@ -103,6 +123,14 @@ def test_plots_are_drawn_under_the_strict_policy_with_titles_and_tables(
     expect(loss.locator(".plot__canvas")).to_have_accessible_name(
         "Loss, nats. Latest: training loss 0.35 at optimizer step 2. The data table below has the values."
     )
+    scatter = manager.locator("#plot-margin-scatter")
+    scatter.locator("summary").click()
+    worst = scatter.get_by_role("link").first
+    expect(scatter.get_by_role("row").nth(1)).to_contain_text("-0.5")
+    behind = worst.get_attribute("href") or ""
+    scatter.locator(".points path").last.click(force=True)  # the layer above takes clicks: Plotly's own
+    manager.wait_for_url(live_server.url + behind)
+    expect(manager.get_by_text("The model prefers the rejected response.")).to_be_visible()
 
 
 def test_a_run_moves_without_a_reload_and_ends_by_itself(

@@ -201,9 +201,9 @@ class World:
 
     def run(self, state: str = "finished", **fields: object) -> Run:
         values = {"number": 5, "method": "dpo_pop", "spec": {}} | fields
+        values.setdefault("dataset", self.dataset_row())
         return Run.objects.create(
             project=self.cast.project,
-            dataset=self.dataset_row(),
             state=state,
             created_by=self.cast.owner,
             created_at=self.at,

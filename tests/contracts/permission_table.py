@@ -165,6 +165,12 @@ def an_answer(world: World) -> dict[str, Any]:
 
 FINISHED = a_run()
 
+
+def a_runs_preference(world: World) -> dict[str, Any]:
+    run = world.run("finished", dataset=world.dataset)
+    return {"pk": run.pk, "preference": run.project.preferences.earliest("pk").content_hash}
+
+
 TABLE: dict[tuple[str, str], Row] = {
     # yourself
     ("GET", "api-me"): everyone("read"),
@@ -182,6 +188,8 @@ TABLE: dict[tuple[str, str], Row] = {
     ("GET", "api-evaluations"): everyone("read"),
     ("GET", "api-presets"): everyone("read"),
     ("GET", "api-run-spec-schema"): everyone("read"),
+    ("GET", "api-studies"): everyone("read"),
+    ("GET", "api-study"): everyone("read", path=lambda _: {"name": "sanity"}),
     # projects
     ("GET", "api-projects"): everyone("read"),
     ("POST", "api-projects"): row("manage", (201, 403, 403, 403), body=lambda _: {"name": "New"}),
@@ -274,6 +282,7 @@ TABLE: dict[tuple[str, str], Row] = {
     ("GET", "api-compare"): managers("read"),
     ("GET", "api-compare-file"): managers("read"),
     ("GET", "api-leaderboard"): managers("read"),
+    ("GET", "api-sampling"): managers("read"),
     ("POST", "api-runs"): managers("train", 201, nothing, lambda world: {"dataset": world.dataset_row().pk}),
     ("GET", "api-run"): managers("read", path=FINISHED),
     ("DELETE", "api-run"): managers("train", 204, FINISHED),
@@ -283,6 +292,7 @@ TABLE: dict[tuple[str, str], Row] = {
     ("GET", "api-run-curves"): managers("read", path=FINISHED),
     ("GET", "api-run-log"): managers("read", path=FINISHED),
     ("GET", "api-run-evaluations"): managers("read", path=FINISHED),
+    ("GET", "api-run-preference"): managers("read", path=a_runs_preference),
     ("GET", "api-run-responses"): managers("read", path=lambda world: {"pk": world.run_with_responses().pk}),
     ("GET", "api-run-model"): managers("read", path=lambda world: {"pk": world.run_with_model().pk}),
 }

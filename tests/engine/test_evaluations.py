@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from scipy import stats
 
 from training.engine import catalog, evaluations
-from training.engine.evaluations import HeldOut
+from training.engine.evaluations import HeldOut, margin_correlation
 from training.engine.evaluations.correlation import spearman_of_resamples
 from training.engine.evaluations.heldout import Floats, Ints, interval
 
@@ -55,6 +56,28 @@ def test_correlations_use_scored_preferences_only() -> None:
     assert found["pearson"] == pytest.approx(stats.pearsonr(margin, score).statistic)
     assert found["spearman"] == pytest.approx(stats.spearmanr(margin, score).statistic)
     assert found["pearson_interval"][0] <= found["pearson"] <= found["pearson_interval"][1]
+
+
+def test_the_points_of_the_scatter_carry_the_ids_of_scored_preferences() -> None:
+    assert "points" not in results(SOME)["margin_correlation"]  # results from before had none
+    named = replace(SOME, ids=tuple("abcde"), margin=SOME.margin + 1 / 3)
+    points = results(named)["margin_correlation"]["points"]
+    assert (points["id"], points["score_margin"]) == (["a", "b", "c", "e"], [1.0, 2.0, 3.0, 4.0])
+    assert points["margin"] == [1.33333, -0.666667, 2.33333, 3.33333]
+
+
+def test_of_many_preferences_the_runs_seed_draws_the_points() -> None:
+    count = margin_correlation.POINTS + 500
+    margin = np.random.default_rng(7).normal(size=count)
+    many = replace(heldout(margin.tolist(), margin.tolist()), ids=tuple(map(str, range(count))))
+    drawn, again, other = (
+        results(replace(many, seed=seed))["margin_correlation"]["points"] for seed in (0, 0, 1)
+    )
+    places = [int(one) for one in drawn["id"]]
+    assert (drawn, len(set(places))) == (again, margin_correlation.POINTS)
+    assert drawn["id"] != other["id"]
+    assert drawn["margin"] == pytest.approx(margin[places], rel=1e-5)
+    assert len(json.dumps(drawn)) < 100_000
 
 
 def test_cumulative_accuracy_from_below_and_above() -> None:

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from tests.engine import two_step, world
-from training.engine import catalog, preparation, presets, results, runner
+from training.engine import catalog, preparation, presets, records, results, runner
 from training.engine.errors import DatasetError, NotFinite
 
 # PEFT and TRL still ask the models by a name that transformers will drop in version 6.
@@ -89,6 +89,8 @@ def test_evaluations_are_in_the_file_and_in_the_events(tmp_path: Path) -> None:
     assert set(stored["results"]) == set(catalog.EVALUATIONS) - set(results.JUDGED)  # nobody judged
     assert stored["results"]["pop_accuracy"]["n"] == 4
     assert stored["results"]["pair_accuracy"]["n"] == 5
+    heldout = {one.id for one in records.load(folder / "rows.jsonl").preferences if one.split == "heldout"}
+    assert set(stored["results"]["margin_correlation"]["points"]["id"]) <= heldout
     for event in world.told(folder, "evaluation"):
         assert event.data["result"] == stored["results"][event.data["name"]]
         assert event.data["dataset_sha256"] == stored["dataset_sha256"]

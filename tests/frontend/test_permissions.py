@@ -52,6 +52,10 @@ class Row:
 
 TABLE = (
     Row("home", "get", "", SIGNED_IN),
+    Row("studies", "get", "", SIGNED_IN),
+    Row("study", "get", "study", SIGNED_IN),
+    Row("study-data", "get", "study", SIGNED_IN),
+    Row("study-file", "get", "study's file", (UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, MOVED)),  # none computed
     Row("login", "get", "", (MOVED, MOVED, MOVED, MOVED, OK)),
     Row("login", "post", "", (MOVED, MOVED, MOVED, MOVED, OK)),
     Row("logout", "post", "", (MOVED, MOVED, MOVED, MOVED, MOVED)),
@@ -142,6 +146,7 @@ TABLE = (
     Row("run-log", "get", "live run", MANAGERS_READ),
     Row("run-data", "get", "run", MANAGERS_READ),
     Row("run-model", "get", "run", (UNKNOWN, UNKNOWN, NO, UNKNOWN, MOVED)),  # this run left no model
+    Row("run-preference", "get", "run's preference", MANAGERS_READ),
     Row("run-responses", "get", "run", MANAGERS_READ),
     Row("run-responses-file", "get", "run", (UNKNOWN, UNKNOWN, NO, UNKNOWN, MOVED)),  # it wrote none
     Row("run-cancel", "post", "run", MANAGERS_DO),
@@ -191,12 +196,15 @@ def address(row: Row, desk: Desk) -> str:
         "webhook": [slug, desk.webhook.pk if row.about == "webhook" else 0],
         "delivery": [slug, *(desk.delivery if row.about == "delivery" else (0, 0))],
         "secret": [desk.invite_secret],
+        "study": ["sanity"],
+        "study's file": ["sanity", "report.md"],
         "label": [desk.label.pk],
         "import": [desk.done_import.pk],
         "dataset": [desk.dataset.pk],
         "download": [desk.dataset.pk, "jsonl"],
         "comparison": [slug, "csv"],
         "run": [desk.run.pk],
+        "run's preference": [desk.run.pk, desk.project.preferences.earliest("pk").content_hash],
         "live run": [make_run(desk.dataset).pk if row.about == "live run" else 0],
         "token": [desk.token.token_key],
     }

@@ -85,7 +85,7 @@ def test_a_table_names_what_it_shows() -> None:
         "dpo_pop": {"steps": figure(375)},
     }
     found = tables.table(lines, {"dpo": "DPO"}, ("steps", "accuracy", "kl")).splitlines()
-    assert found[0] == "|  | Steps | Accuracy |"
+    assert found[0] == "| Method | Steps | Accuracy |"
     assert found[2].startswith("| DPO | 187 | 0.710 ± 0.127 |")
     assert found[3] == "| dpo_pop | 375 | – |"
 

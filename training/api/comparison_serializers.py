@@ -148,3 +148,52 @@ class RankedRunSerializer(serializers.Serializer[Any]):
     def get_subject(self, found: dict[str, Any]) -> int | None:
         of = lineage.evaluated(found["run"])
         return of.pk if of else None
+
+
+class SamplingSerializer(serializers.Serializer[Any]):
+    strategy = serializers.CharField()
+    k = serializers.IntegerField()
+    labels_per_comparison = serializers.IntegerField()
+    reuse = serializers.BooleanField(allow_null=True, help_text="Null where it means nothing.")
+
+
+class SamplingValueSerializer(serializers.Serializer[Any]):
+    value = serializers.FloatField()
+    low = serializers.FloatField(allow_null=True)
+    high = serializers.FloatField(allow_null=True)
+    n = serializers.IntegerField(allow_null=True)
+
+
+class SampledRunSerializer(serializers.Serializer[Any]):
+    """A run beside how its data were sampled."""
+
+    run = serializers.IntegerField(source="trained.run", help_text="Its id; perhaps of another project.")
+    sampling = SamplingSerializer(source="trained.sampling")
+    labels = serializers.IntegerField(
+        source="trained.labels", allow_null=True, help_text="Spent on training rows; null where not known."
+    )
+    rows = serializers.IntegerField(source="trained.rows", help_text="PoP rows of the training split.")
+    labels_per_row = serializers.FloatField(source="trained.labels_per_row", allow_null=True)
+    pair_accuracy = SamplingValueSerializer(allow_null=True)
+    spearman = SamplingValueSerializer(allow_null=True)
+    pop_accuracy = SamplingValueSerializer(allow_null=True)
+    win_rate = SamplingValueSerializer(allow_null=True)
+    kl_token = SamplingValueSerializer(
+        source="kl", allow_null=True, help_text="To the reference, nats a token."
+    )
+
+
+class MissingSerializer(serializers.Serializer[Any]):
+    words = serializers.CharField()
+    dataset = serializers.IntegerField(allow_null=True, help_text="Id of a dataset to train on.")
+    like = serializers.IntegerField(allow_null=True, help_text="Id of the run whose settings to take.")
+
+
+class SamplingAdviceSerializer(serializers.Serializer[Any]):
+    """Which sampling to use, as far as runs tell (docs/evaluations.md)."""
+
+    conclusion = serializers.CharField()
+    grounds = serializers.ListField(child=serializers.CharField(), help_text="A sentence each.")
+    remarks = serializers.ListField(child=serializers.CharField(), help_text="What limits the numbers.")
+    missing = MissingSerializer(many=True, help_text="What would be needed to tell more.")
+    runs = SampledRunSerializer(source="lines", many=True)

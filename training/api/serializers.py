@@ -214,6 +214,42 @@ class EvaluationSerializer(serializers.ModelSerializer[Evaluation]):
         return {name: spec[name] for name in ("subject", "evaluation") if name in spec}
 
 
+class StoodSerializer(serializers.Serializer[Any]):
+    """A PoP row that a preference stands in."""
+
+    strong = serializers.BooleanField(help_text="Whether it is the stronger side.")
+    other_id = serializers.CharField(source="other.id")
+    confidence = serializers.FloatField()
+    provenance = serializers.CharField()
+    other_margin = serializers.FloatField(
+        source="margin", allow_null=True, help_text="Learned margin of the other side, if it is known."
+    )
+    agrees = serializers.BooleanField(
+        allow_null=True, help_text="Whether the model's margin is larger on the stronger side."
+    )
+
+
+class RunPreferenceSerializer(serializers.Serializer[Any]):
+    """A preference of a run's dataset, as it was frozen, under the run's model."""
+
+    id = serializers.CharField(source="record.id", help_text="SHA-256 of its texts, as in evaluations.")
+    split = serializers.CharField(source="record.split")
+    prompt = serializers.JSONField(source="record.prompt")
+    chosen = serializers.JSONField(source="record.chosen")
+    rejected = serializers.JSONField(source="record.rejected")
+    score_chosen = serializers.FloatField(source="record.score_chosen", allow_null=True)
+    score_rejected = serializers.FloatField(source="record.score_rejected", allow_null=True)
+    score_margin = serializers.FloatField(allow_null=True)
+    margin = serializers.FloatField(
+        allow_null=True, help_text="The learned margin; null where it is not among the run's points."
+    )
+    preference_id = serializers.IntegerField(
+        source="present.pk", default=None, allow_null=True, help_text="In the project, if it is there still."
+    )
+    row_count = serializers.IntegerField(help_text="PoP rows that it stands in.")
+    rows = StoodSerializer(many=True, help_text="The first 50 of them.")
+
+
 class MethodSerializer(serializers.Serializer[Any]):
     slug = serializers.CharField()
     title = serializers.CharField()

@@ -55,6 +55,7 @@ def heldout(
         ),
         confidence=np.asarray([row.confidence for row in rows], np.float64),
         seed=run.spec.training.seed if run.seed is None else run.seed,
+        ids=tuple(run.data.preferences[place].id for place in places),
         chosen_lengths=np.asarray([one.chosen_length for one in encoded], np.float64),
         rejected_lengths=np.asarray([one.rejected_length for one in encoded], np.float64),
         **known,

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from training.study import farm, report
+from training.study import farm, report, reports
 from training.study.presets import PRESETS, NothingLeft, on
+from training.study.reports import FIRST_SEED
 from training.study.settings import Corpus
 from training.study.studies import STUDIES, Setting, Study, UnknownSetting, only, quick
 
 UNMET = 4  # the exit status of a study that has not come out as it must
-FIRST_SEED = 1000  # those of the exploration were 0 to 2 and 101 to 202
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -26,9 +26,8 @@ def main(words: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     seeds = list(range(chosen.first_seed, chosen.first_seed + (chosen.seeds or study.seeds)))
-    folder = (
-        chosen.out / "reports" / "-".join(filter(None, [study.name, chosen.preset, chosen.quick and "quick"]))
-    )
+    parts = [study.name, chosen.preset, chosen.quick and "quick"]
+    folder = reports.folder(chosen.out, "-".join(filter(None, parts)))
     try:
         found = report.compute(chosen.out, study, seeds, processes(chosen), progress=not chosen.no_progress)
     except farm.CellFailed as error:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 Floats = npt.NDArray[np.float64]
 CONFIDENCE = 0.95
@@ -44,6 +43,8 @@ def over_seeds(values: Sequence[float]) -> Figure:
     mean = float(found.mean())
     if len(found) < SEEDS_NEEDED:
         return Figure(mean, None, None, tuple(found.tolist()))
+    from scipy import stats  # a second and 50 MB, which a web process that shows no study is spared
+
     half = float(stats.sem(found) * stats.t.ppf((1 + CONFIDENCE) / 2, len(found) - 1))
     return Figure(mean, mean - half, mean + half, tuple(found.tolist()))
 

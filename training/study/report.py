@@ -17,29 +17,6 @@ from training.study.studies import Demand, Setting, Study
 from training.study.variants import VARIANTS
 
 OPPONENTS = ("dpo", "dpo_long")
-METRICS = (
-    *("labels", "steps", "accuracy", "pearson", "spearman", "pop_accuracy"),
-    *("win_vs_dpo", "advantage_vs_dpo", "win_vs_dpo_long", "reward", "kl", "length", "ended"),
-)
-COMPARED = ("accuracy", "spearman", "win_vs_dpo", "win_vs_dpo_long", "kl")
-PAIRS = (
-    ("dpo_pop", "dpo"),
-    ("dpo_pop", "dpo_long"),
-    ("dpo_pop", "dpo_pop_resampled"),
-    ("dpo_pop", "constant_margin"),
-    ("dpo_pop", "dpo_margin_gt_long"),
-    ("dpo_pop", "shuffled_partners"),
-    ("dpo_pop", "reversed"),
-    ("dpo_pop", "dpo_pop_iterative"),
-    ("dpo_pop_strength", "dpo_pop"),
-    ("dpo_pop_strength", "dpo_long"),
-    ("dpo_pop_strength", "strength_cautious"),
-    ("dpo_pop_strength", "strength_unweighted"),
-    ("dpo_pop", "dpo_pop_no_margin"),
-    ("dpo_pop_strength", "constant_strength"),
-    ("dpo_pop_strength", "shuffled_strengths"),
-    ("dpo_pop_strength", "reversed_strengths"),
-)
 
 Lines = dict[str, dict[str, Figure]]
 
@@ -136,15 +113,12 @@ def _documents(lines: Lines) -> dict[str, Any]:
 
 def markdown(report: Report, about: Mapping[str, Any]) -> str:
     """The report as a page."""
-    titles = {name: f"*{one.title}*" if one.control else one.title for name, one in VARIANTS.items()}
     made = f"Seeds {', '.join(map(str, report.seeds))}; commit {about['commit']}, {about['at']}; "
     made += f"`{about['command']}`. Means ± half of the 95% t-interval over seeds; controls in italics."
     parts = [f"# {report.study.question}", "", made]
     for setting, lines in report.lines.items():
-        parts += ["", f"## {setting}", "", tables.table(lines, titles, METRICS)]
-        compared = [name for name in COMPARED if all(name in one for one in lines.values())]
-        pairs = [pair for pair in PAIRS if set(pair) <= lines.keys()]
-        parts += ["", tables.differences(lines, pairs, compared)]
+        parts += ["", f"## {setting}", "", tables.table(lines, tables.TITLES, tables.METRICS)]
+        parts += ["", tables.compared(lines)]
     first = next(iter(report.lines.values()))
     if report.study.demands:
         parts += ["", "## Demanded", "", *(f"- {one}" for one in verdicts(report))]

@@ -26,6 +26,30 @@ HEADINGS = {
     "length": "Length",
     "ended": "Ended",
 }
+METRICS = (
+    *("labels", "steps", "accuracy", "pearson", "spearman", "pop_accuracy"),
+    *("win_vs_dpo", "advantage_vs_dpo", "win_vs_dpo_long", "reward", "kl", "length", "ended"),
+)
+COMPARED = ("accuracy", "spearman", "win_vs_dpo", "win_vs_dpo_long", "kl")
+PAIRS = (
+    ("dpo_pop", "dpo"),
+    ("dpo_pop", "dpo_long"),
+    ("dpo_pop", "dpo_pop_resampled"),
+    ("dpo_pop", "dpo_pop_no_margin"),
+    ("dpo_pop", "constant_margin"),
+    ("dpo_pop", "dpo_margin_gt_long"),
+    ("dpo_pop", "shuffled_partners"),
+    ("dpo_pop", "reversed"),
+    ("dpo_pop", "dpo_pop_iterative"),
+    ("dpo_pop_strength", "dpo_pop"),
+    ("dpo_pop_strength", "dpo_long"),
+    ("dpo_pop_strength", "strength_cautious"),
+    ("dpo_pop_strength", "strength_unweighted"),
+    ("dpo_pop_strength", "constant_strength"),
+    ("dpo_pop_strength", "shuffled_strengths"),
+    ("dpo_pop_strength", "reversed_strengths"),
+)
+TITLES = {name: f"*{one.title}*" if one.control else one.title for name, one in VARIANTS.items()}
 WHOLE = ("labels", "steps")
 NONE = "–"
 
@@ -33,7 +57,7 @@ NONE = "–"
 def table(lines: Lines, titles: Mapping[str, str], metrics: Sequence[str]) -> str:
     """A line a method: mean ± half of the 95% interval over the seeds."""
     shown = [name for name in metrics if any(name in one for one in lines.values())]
-    rows = [["", *(HEADINGS.get(name, name) for name in shown)]]
+    rows = [["Method", *(HEADINGS.get(name, name) for name in shown)]]
     rows += [
         [titles.get(line, line), *(cell(found.get(name), name) for name in shown)]
         for line, found in lines.items()
@@ -49,6 +73,12 @@ def cell(figure: Figure | None, name: str) -> str:
         return f"{figure.mean:.0f}"
     half = "" if figure.high is None else f" ± {figure.high - figure.mean:.3f}"
     return f"{figure.mean:.3f}{half}"
+
+
+def compared(lines: Lines) -> str:
+    """The differences that the lines there are can be asked for."""
+    shown = [name for name in COMPARED if all(name in one for one in lines.values())]
+    return differences(lines, [pair for pair in PAIRS if set(pair) <= lines.keys()], shown)
 
 
 def differences(lines: Lines, pairs: Sequence[tuple[str, str]], metrics: Sequence[str]) -> str:
@@ -78,7 +108,7 @@ def against_the_paper(lines: Lines) -> str:
         there = [name for name in published if metric in lines.get(name, {})]
         if len(there) < 2:
             continue
-        rows = [["", *(_title(name) for name in there)]]
+        rows = [["Figures", *(_title(name) for name in there)]]
         rows.append(["paper", *(f"{published[name]:.3f}" for name in there)])
         rows.append(["here", *(cell(lines[name][metric], metric) for name in there)])
         parts += [f"### {HEADINGS[metric]}", "", markdown(rows), "", _verdicts(found, metric), ""]

@@ -16,9 +16,11 @@ from training.api.comparison_serializers import (
     ComparisonSerializer,
     LeaderboardQuerySerializer,
     RankedRunSerializer,
+    SamplingAdviceSerializer,
 )
 from training.comparison_files import FORMATS
 from training.selectors import comparing as selectors
+from training.selectors import trade_off
 
 MEASURES = {comparing.key_of(*one): one for one in comparing.DIRECTIONS}
 
@@ -72,3 +74,14 @@ class LeaderboardViewSet(ApiViewSet):
         evaluation, measure = MEASURES[asked["measure"]]
         rows = selectors.leaderboard(self.by, found, evaluation, measure, dataset=asked.get("dataset"))
         return self.pages([{"place": place, "run": run} for place, run in rows], RankedRunSerializer)
+
+
+class SamplingViewSet(ApiViewSet):
+    """Which sampling a project's runs speak for. Managers only."""
+
+    scopes = {"retrieve": "read"}
+
+    @documented(SamplingAdviceSerializer)
+    def retrieve(self, request: Request, project: str) -> Response:
+        """Labels, discrimination and generation by sampling, and what the intervals allow to be said."""
+        return Response(SamplingAdviceSerializer(trade_off.of_project(self.by, self.project()).advice).data)

@@ -1,4 +1,4 @@
-"""What a run tells: events, curves, log, evaluations, the model it made, and what that wrote."""
+"""What a run tells: events, curves, log, evaluations, the model it made, what that wrote and sees."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from training.api.serializers import (
     EventsSerializer,
     LogQuerySerializer,
     LogSerializer,
+    RunPreferenceSerializer,
 )
 from training.models import Run
-from training.selectors import responses, runs
+from training.selectors import points, responses, runs
 
 
 class RunReportViewSet(ApiViewSet):
@@ -59,6 +60,18 @@ class RunReportViewSet(ApiViewSet):
 
     def _run(self, pk: int) -> Run:
         return runs.get(self.by, pk)
+
+
+class RunPreferenceViewSet(ApiViewSet):
+    """A preference of a run's dataset under its model."""
+
+    scopes = {"retrieve": "read"}
+
+    @documented(RunPreferenceSerializer)
+    def retrieve(self, request: Request, pk: int, preference: str) -> Response:
+        """Texts, learned and true margin, and the PoP rows it stands in. Managers only: scores are in it."""
+        found = points.get(self.by, runs.get(self.by, pk), preference)
+        return Response(RunPreferenceSerializer(found).data)
 
 
 class RunModelViewSet(ApiViewSet):

@@ -81,6 +81,7 @@ class HeldOut:
         context_of: the preference that each of those comes from, any numbers, [T].
         generated, duels: what the model wrote itself, and against whom it was judged, where it was.
         unjudged: why it was not, where that was asked for.
+        ids: of the preferences in the dataset, n of them; empty: not known.
     """
 
     margin: Floats
@@ -98,6 +99,7 @@ class HeldOut:
     generated: Generated | None = None
     duels: Duels | None = None
     unjudged: str = ""
+    ids: tuple[str, ...] = ()
 
     def scored(self) -> tuple[Floats, Floats]:
         """Margins and score margins where scores are known.

@@ -1,5 +1,8 @@
 // Plots of a run, or of several: data from the page's own endpoint, drawn by Plotly, each with a table beside it.
 
+import * as intervals from "./intervals.js";
+import * as linked from "./points.js";
+
 const root = document.getElementById("plots");
 const SERIES = ["--series-1", "--series-2", "--series-3", "--series-4"];
 const TABLE_ROWS = 100;
@@ -32,7 +35,7 @@ function layout(plot) {
     margin: { l: 48, r: 12, t: 8, b: 40 }, height: 260 + 22 * Math.max(0, plot.series.length - 2), autosize: true,
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: ink },
-    hovermode: "x unified", hoverlabel: { bgcolor: surface, bordercolor: grid, font: { color: colour("--ink") } },
+    hovermode: plot.link ? "closest" : "x unified", hoverlabel: { bgcolor: surface, bordercolor: grid, font: { color: colour("--ink") } },
     showlegend: plot.series.length > 1, legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, font: { size: 12 } },
     xaxis: axis(plot.x, ink, grid), yaxis: axis(plot.y, ink, grid, plot.yrange ? { range: plot.yrange } : {}),
     bargap: 0.04,
@@ -41,7 +44,7 @@ function layout(plot) {
     overlaying: "y", side: "right", showgrid: false, range: [0, 1.03 * plot.y2max], tickformat: ",d",
     ...(plot.y2max < 6 ? { tickmode: "linear", tick0: 0, dtick: 1 } : { tickmode: "auto", nticks: 6 }),
   });
-  return made;
+  return plot.table ? intervals.shape(plot, made) : made;
 }
 
 function traces(plot) {
@@ -51,6 +54,8 @@ function traces(plot) {
     const place = series.place ?? index; // a run keeps its colour where another one has no such curve
     const tone = colour(SERIES[place % SERIES.length]);
     const dashed = (place + Math.floor(place / SERIES.length)) % 2; // eight lines, no two alike
+    if (series.kind === "interval") return intervals.trace(plot, series, tone, colour("--ink-2"), dashed);
+    if (series.kind === "points") return linked.trace(series, place, tone);
     if (series.kind === "bar") {
       return { type: "bar", name: series.name, x, y, width: series.width, yaxis: "y2", marker: { color: colour("--series-bar") }, hovertemplate: "%{y:,}" };
     }
@@ -72,7 +77,7 @@ function element(name, className, text) {
 function figureOf(plot) {
   let figure = document.getElementById(`plot-${plot.id}`);
   if (figure) return figure;
-  figure = element("figure", "plot card");
+  figure = element("figure", plot.tall ? "plot plot--whole card" : "plot card");
   figure.id = `plot-${plot.id}`;
   const caption = element("figcaption", "plot__caption");
   caption.append(element("h3", "", plot.title));
@@ -86,10 +91,10 @@ function figureOf(plot) {
   return figure;
 }
 
-function fillTable(figure) {
-  const details = figure.querySelector("details");
-  const plot = latest.find((one) => `plot-${one.id}` === figure.id);
-  if (!details.open || !plot) return;
+/** What the table says, a list of cells a row: of lines, the values at each x; of linked points, each of them. */
+function tableRows(plot) {
+  if (plot.table) return plot.table.rows;
+  if (plot.link) return linked.rows(plot);
   const rows = new Map();
   plot.series.forEach((series, index) => series.points.forEach(([x, y]) => {
     if (!rows.has(x)) rows.set(x, Array(plot.series.length).fill(null));
@@ -97,19 +102,36 @@ function fillTable(figure) {
   }));
   const sorted = [...rows].sort((a, b) => a[0] - b[0]);
   const stride = Math.ceil(sorted.length / TABLE_ROWS);
-  const kept = sorted.filter((_, index) => index % stride === 0 || index === sorted.length - 1);
+  return sorted.filter((_, index) => index % stride === 0 || index === sorted.length - 1).map(([x, values]) => [x, ...values]);
+}
+
+function tableCell(plot, value) {
+  if (typeof value !== "string") return element("td", "num", value === null ? "–" : Number(value.toPrecision(4)).toString());
+  if (!plot.link) return element("td", "", value);
+  const cell = element("td", "nowrap");
+  const link = element("a", "mono", value.slice(0, 12));
+  link.href = linked.address(plot, value);
+  cell.append(link);
+  return cell;
+}
+
+function fillTable(figure) {
+  const details = figure.querySelector("details");
+  const plot = latest.find((one) => `plot-${one.id}` === figure.id);
+  if (!details.open || !plot) return;
+  const heads = plot.table ? plot.table.heads : plot.link ? [plot.linked, plot.x, plot.y] : [plot.x, ...plot.series.map((series) => series.name)];
   const table = element("table", "table");
-  const caption = element("caption", "visually-hidden", `${plot.title}, ${plot.y}, by ${plot.x}`);
+  const caption = element("caption", "visually-hidden", plot.table ? plot.title : `${plot.title}, ${plot.y}, by ${plot.x}`);
   const head = element("tr");
-  for (const name of [plot.x, ...plot.series.map((series) => series.name)]) {
-    const cell = element("th", "num", name);
+  heads.forEach((name, place) => {
+    const cell = element("th", (plot.link || plot.table) && place === 0 ? "" : "num", name);
     cell.scope = "col";
     head.append(cell);
-  }
+  });
   const body = element("tbody");
-  for (const [x, values] of kept) {
+  for (const values of tableRows(plot)) {
     const row = element("tr");
-    for (const value of [x, ...values]) row.append(element("td", "num", value === null ? "–" : Number(value.toPrecision(4)).toString()));
+    row.append(...values.map((value) => tableCell(plot, value)));
     body.append(row);
   }
   const thead = element("thead");
@@ -123,6 +145,11 @@ function fillTable(figure) {
 }
 
 function describe(plot) {
+  if (plot.table) return `${plot.title}, with intervals. The data table below has the values.`;
+  if (plot.link) {
+    const counts = plot.series.map((series) => `${series.points.length} ${series.name}`).join(", ");
+    return `${plot.title}: ${counts}. The data table below has the values, and links to what each point stands for.`;
+  }
   const ends = plot.series.filter((series) => series.kind !== "bar" && series.points.length).map((series) => {
     const [x, y] = series.points.at(-1);
     return `${series.name} ${Number(y.toPrecision(3))} at ${plot.x} ${Number(x.toPrecision(3))}`;
@@ -133,12 +160,14 @@ function describe(plot) {
 async function draw(plots) {
   latest = plots;
   root.querySelector("[data-empty]")?.toggleAttribute("hidden", plots.some((plot) => !plot.wide));
-  for (const plot of plots) {
-    if (plot.wide && !document.getElementById("margin-accuracy")) continue;
+  const shown = plots.filter((plot) => !plot.wide || document.getElementById("margin-accuracy"));
+  shown.forEach(figureOf); // all places are taken before anything is drawn to fit its own
+  for (const plot of shown) {
     const figure = figureOf(plot);
     const canvas = figure.querySelector(".plot__canvas");
     canvas.setAttribute("aria-label", describe(plot));
     await window.Plotly.react(canvas, traces(plot), layout(plot), { displayModeBar: false, responsive: true });
+    if (plot.link) linked.follow(canvas, plot);
     fillTable(figure);
   }
 }

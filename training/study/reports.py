@@ -1,0 +1,178 @@
+"""The reports that lie in a study's folder, for those who did not compute them. No torch here."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from training.study import settings
+from training.study.figures import Figure, difference
+from training.study.studies import STUDIES, Study, quick
+from training.study.variants import VARIANTS
+
+QUICK = "-quick"
+FIRST_SEED = 1000  # those of the exploration were 0 to 2 and 101 to 202
+RESULTS, TEXT = "results.json", "report.md"
+FILES = {RESULTS: "application/json", TEXT: "text/markdown; charset=utf-8"}
+
+Lines = dict[str, dict[str, Figure]]
+
+
+class State(StrEnum):
+    """How far a study is."""
+
+    ABSENT = "absent"
+    PARTIAL = "partial"
+    COMPLETE = "complete"
+    BROKEN = "broken"
+
+
+class Unreadable(ValueError):
+    """A results.json that is none; the message says why."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What results.json says. `settings`: the lines of each setting, those that are known here."""
+
+    seeds: tuple[int, ...]
+    command: str
+    at: str
+    commit: str
+    settings: Mapping[str, Lines]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A study and how far it is. `small`: a quick trial of it. `words`: what is missing, or broken."""
+
+    name: str
+    study: Study
+    state: State
+    words: str = ""
+    found: Found | None = None
+    small: bool = False
+
+    @property
+    def command(self) -> str:
+        """What computes it, or goes on with it."""
+        return f"python -m training.study {self.study.name}{' --quick' if self.small else ''}"
+
+    @property
+    def methods(self) -> int:
+        return len({line for setting in self.study.settings for line in setting.lines})
+
+
+def entries(root: Path) -> list[Entry]:
+    """Every study there is, and after it its quick trial where one was made."""
+    names = [name for one in STUDIES for name in (one, one + QUICK)]
+    return [
+        entry(root, name) for name in names if name in STUDIES or (folder(root, name) / RESULTS).is_file()
+    ]
+
+
+def folder(root: Path, name: str) -> Path:
+    return root / "reports" / name
+
+
+def entry(root: Path, name: str) -> Entry:
+    """One study, or with `-quick` behind its name the trial of it.
+
+    Raises:
+        KeyError: there is no such study.
+    """
+    small = name.endswith(QUICK)
+    study = quick(STUDIES[name.removesuffix(QUICK)]) if small else STUDIES[name]
+    file = folder(root, name) / RESULTS
+    if not file.is_file():
+        done, wanted = made(root, study)
+        words = f"{done} of {wanted} trainings are done; the command goes on with the others." if done else ""
+        return Entry(name, study, State.PARTIAL if done else State.ABSENT, words, small=small)
+    try:
+        found = read(file)
+    except Unreadable as error:
+        return Entry(name, study, State.BROKEN, f"{file.name} cannot be read: {error}", small=small)
+    words = _lacking(study, found)
+    return Entry(name, study, State.PARTIAL if words else State.COMPLETE, words, found, small)
+
+
+def read(file: Path) -> Found:
+    """A results.json.
+
+    Raises:
+        Unreadable: it is not one.
+    """
+    try:
+        document = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise Unreadable(f"it is not JSON, or half-written ({error}).") from error
+    try:
+        return Found(
+            seeds=tuple(int(one) for one in document["seeds"]),
+            command=str(document["command"]),
+            at=str(document["at"]),
+            commit=str(document.get("commit") or ""),
+            settings={str(title): _lines(one["lines"]) for title, one in document["settings"].items()},
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise Unreadable(f"it is no report of this version (at {error}).") from error
+
+
+def made(root: Path, study: Study) -> tuple[int, int]:
+    """How many of a study's trainings were made, by its usual settings and seeds, and how many there are.
+
+    Those whose margin follows from others' results are left out: their place is not known before.
+    """
+    seeds = range(FIRST_SEED, FIRST_SEED + study.seeds)
+    cells = {one.key: one for setting in study.settings for one in setting.cells(seeds).values()}
+    wanted = [one for one in cells.values() if not one.method.margin_of]
+    if not (root / "cells").is_dir():
+        return 0, len(wanted)
+    return sum((settings.place(root, one) / settings.RESULT).is_file() for one in wanted), len(wanted)
+
+
+def contrast(found: Found, ours: str, theirs: str, metric: str) -> Figure | None:
+    """Ours less theirs in the first setting, seed by seed; None where one of them is not there."""
+    lines: Lines = next(iter(found.settings.values()), {})
+    figures = [lines.get(name, {}).get(metric) for name in (ours, theirs)]
+    if figures[0] is None or figures[1] is None or len(figures[0].values) != len(figures[1].values):
+        return None
+    return difference(figures[0], figures[1])
+
+
+def _lines(document: Mapping[str, Mapping[str, Any]]) -> Lines:
+    return {
+        line: {name: _figure(one) for name, one in figures.items() if math.isfinite(one["mean"])}
+        for line, figures in document.items()
+        if line in VARIANTS
+    }
+
+
+def _figure(document: Mapping[str, Any]) -> Figure:
+    low, high = document["low"], document["high"]
+    return Figure(
+        float(document["mean"]),
+        low if low is not None and math.isfinite(low) else None,
+        high if high is not None and math.isfinite(high) else None,
+        tuple(float(one) for one in document["values"]),
+    )
+
+
+def _lacking(study: Study, found: Found) -> str:
+    """What a report has less than its study wants, in words; empty if nothing."""
+    absent = [one.title for one in study.settings if one.title not in found.settings]
+    words = []
+    if len(found.seeds) < study.seeds:
+        words.append(f"{_count(len(found.seeds), 'seed')} of {study.seeds}")
+    if absent:
+        words.append(f"no figures for {', '.join(absent)}")
+    return f"Part of it: {'; '.join(words)}." if words else ""
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"
