@@ -12,6 +12,7 @@ from typing import Any
 
 from training.study import settings
 from training.study.figures import Figure, difference
+from training.study.presets import PRESETS, NothingLeft, on
 from training.study.studies import STUDIES, Study, quick
 from training.study.variants import VARIANTS
 
@@ -49,7 +50,13 @@ class Found:
 
 @dataclass(frozen=True)
 class Entry:
-    """A study and how far it is. `small`: a quick trial of it. `words`: what is missing, or broken."""
+    """A study and how far it is.
+
+    Attributes:
+        words: what is missing, or broken.
+        small: a quick trial of it.
+        preset: the name of the ground it is on, if that is not the synthetic world.
+    """
 
     name: str
     study: Study
@@ -57,11 +64,18 @@ class Entry:
     words: str = ""
     found: Found | None = None
     small: bool = False
+    preset: str = ""
 
     @property
     def command(self) -> str:
         """What computes it, or goes on with it."""
-        return f"python -m training.study {self.study.name}{' --quick' if self.small else ''}"
+        preset = f" --preset {self.preset}" if self.preset else ""
+        return f"python -m training.study {self.study.name}{preset}{' --quick' if self.small else ''}"
+
+    @property
+    def ground(self) -> str:
+        """What it is on, in words; empty for the synthetic world."""
+        return PRESETS[self.preset].title if self.preset else ""
 
     @property
     def methods(self) -> int:
@@ -69,11 +83,30 @@ class Entry:
 
 
 def entries(root: Path) -> list[Entry]:
-    """Every study there is, and after it its quick trial where one was made."""
-    names = [name for one in STUDIES for name in (one, one + QUICK)]
+    """Every study there is, and after it its trials and those on other grounds, where they were made."""
+    grounds = ["", *(f"-{name}" for name in PRESETS)]
+    names = [one + ground + size for one in STUDIES for ground in grounds for size in ("", QUICK)]
     return [
         entry(root, name) for name in names if name in STUDIES or (folder(root, name) / RESULTS).is_file()
     ]
+
+
+def _asked(name: str) -> tuple[Study, str, bool]:
+    """The study of a report's name, its preset if it has one, and whether it is a quick trial.
+
+    Raises:
+        KeyError: there is no such study, or it cannot be on that ground.
+    """
+    whole = name.removesuffix(QUICK)
+    preset = next((one for one in PRESETS if whole.endswith(f"-{one}")), "")
+    study = STUDIES[whole.removesuffix(f"-{preset}") if preset else whole]
+    if preset:
+        try:
+            study, _ = on(study, PRESETS[preset], PRESETS[preset].data)
+        except NothingLeft as error:
+            raise KeyError(name) from error
+    small = whole != name
+    return (quick(study) if small else study), preset, small
 
 
 def folder(root: Path, name: str) -> Path:
@@ -81,24 +114,25 @@ def folder(root: Path, name: str) -> Path:
 
 
 def entry(root: Path, name: str) -> Entry:
-    """One study, or with `-quick` behind its name the trial of it.
+    """One study, or with a preset or `-quick` behind its name that of another ground, or the trial of it.
 
     Raises:
         KeyError: there is no such study.
     """
-    small = name.endswith(QUICK)
-    study = quick(STUDIES[name.removesuffix(QUICK)]) if small else STUDIES[name]
+    study, preset, small = _asked(name)
     file = folder(root, name) / RESULTS
     if not file.is_file():
         done, wanted = made(root, study)
         words = f"{done} of {wanted} trainings are done; the command goes on with the others." if done else ""
-        return Entry(name, study, State.PARTIAL if done else State.ABSENT, words, small=small)
+        state = State.PARTIAL if done else State.ABSENT
+        return Entry(name, study, state, words, small=small, preset=preset)
     try:
         found = read(file)
     except Unreadable as error:
-        return Entry(name, study, State.BROKEN, f"{file.name} cannot be read: {error}", small=small)
+        words = f"{file.name} cannot be read: {error}"
+        return Entry(name, study, State.BROKEN, words, small=small, preset=preset)
     words = _lacking(study, found)
-    return Entry(name, study, State.PARTIAL if words else State.COMPLETE, words, found, small)
+    return Entry(name, study, State.PARTIAL if words else State.COMPLETE, words, found, small, preset)
 
 
 def read(file: Path) -> Found:
