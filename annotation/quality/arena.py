@@ -32,6 +32,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 RESAMPLES = 1000
+AT_ONCE = 100  # resamples in memory
 SEED = 0  # the same votes have the same intervals
 CENTRE, POINTS = 1000.0, 400.0 / log(10.0)
 STEPS, STEP, ENOUGH = 100, 2.0, 1e-9  # Newton's; nats
@@ -178,9 +179,12 @@ def _resampled(cells: Floats, resamples: int) -> Floats:
     prompts, models, _ = cells.shape
     if not prompts:
         return np.zeros((resamples, models))
-    draw = np.random.default_rng(SEED)
-    times = draw.multinomial(prompts, np.full(prompts, 1.0 / prompts), size=resamples)
-    return fit((times @ cells.reshape(prompts, -1)).reshape(resamples, models, models))
+    draw, even = np.random.default_rng(SEED), np.full(prompts, 1.0 / prompts)
+    flat, parts = cells.reshape(prompts, -1), []
+    for start in range(0, resamples, AT_ONCE):
+        times = draw.multinomial(prompts, even, size=min(AT_ONCE, resamples - start))
+        parts.append(fit((times @ flat).reshape(-1, models, models)))
+    return np.concatenate(parts)
 
 
 def _between(cells: Floats, one: int, other: int) -> Rate | None:

@@ -26,17 +26,26 @@ from annotation.quality import arena as quality
 from annotation.quality.arena import Rate, Results, Standing, Votes
 from annotation.selectors import tallies, wanted
 
+MOST_TARGETS = 200
+PART = 500  # battles read at once
 SCORES = {"low": 1.0, "none": 0.5, "high": 0.0}
 Verdict, Outcome = Label.Verdict, Comparison.Outcome
 
 
 @dataclass(frozen=True)
 class Row:
-    """A model with its standing and its rate against each of the models, in the order of the rows."""
+    """A model with its standing and its rate against each of the models, which come in the rows' order."""
 
     contender: Contender
     standing: Standing
     rates: list[Rate | None]
+    models: list[Contender]
+
+    @property
+    def against(self) -> list[dict[str, object]]:
+        """By name, without itself."""
+        pairs = zip(self.models, self.rates, strict=True)
+        return [{"model": model.name, **vars(rate)} for model, rate in pairs if rate]
 
 
 @dataclass(frozen=True)
@@ -95,13 +104,23 @@ def of_project(user: User, project: Project) -> Arena:
     )
 
 
-def sources(user: User, names: Iterable[str]) -> list[Project]:
-    """The arenas of this person's that have a model from one of these sources, the newest first."""
-    found = Project.objects.filter(contenders__source__in=list(names))
-    if not user.is_superuser:
-        mine = Membership.objects.filter(user=user, role__in=rules.MANAGERS)
-        found = found.filter(pk__in=mine.values("project"))
-    return list(found.distinct())
+def with_sources(user: User, names: Iterable[str]) -> list[Project]:
+    """The arenas this person manages that have a model from one of these sources, the newest first."""
+    found = Contender.objects.filter(source__in=list(names))
+    return list(_managed(user).filter(pk__in=found.values("project")))
+
+
+def targets(user: User) -> list[Project]:
+    """The projects that this person may make preferences of votes in, the newest first."""
+    rows = _managed(user).filter(kind=Project.Kind.PREFERENCES)
+    return list(rows.exclude(state=Project.State.ARCHIVED)[:MOST_TARGETS])
+
+
+def _managed(user: User) -> QuerySet[Project]:
+    if user.is_superuser:
+        return Project.objects.all()
+    mine = Membership.objects.filter(user=user, role__in=rules.MANAGERS)
+    return Project.objects.filter(pk__in=mine.values("project"))
 
 
 def winners(user: User, project: Project) -> Iterator[dict[str, Any]]:
@@ -127,8 +146,7 @@ def _preferences(project: Project) -> Iterator[dict[str, Any]]:
     said = ArenaEntry.objects.filter(project=project).order_by("contender__number")
     for preference, name in said.values_list("preference", "contender__name"):
         names.setdefault(preference, []).append(name)
-    rows = decided(project).select_related("low", "high").order_by("pk")
-    for one in rows.iterator(chunk_size=500):
+    for one in _in_parts(decided(project).select_related("low", "high")):
         better, worse = (one.low, one.high) if one.outcome == Outcome.LOW else (one.high, one.low)
         yield {
             "prompt": better.prompt,
@@ -140,6 +158,14 @@ def _preferences(project: Project) -> Iterator[dict[str, Any]]:
             "rejected_models": names.get(worse.pk, []),
             "confidence": one.confidence,
         }
+
+
+def _in_parts(rows: QuerySet[Comparison]) -> Iterator[Comparison]:
+    """All of them, some at a time: whoever breaks a download off leaves no cursor behind."""
+    last = 0
+    while part := list(rows.filter(pk__gt=last).order_by("pk")[:PART]):
+        yield from part
+        last = part[-1].pk
 
 
 def _votes(project: Project) -> Votes:
@@ -200,7 +226,8 @@ def _equal(project: Project, models: int) -> tuple[np.ndarray[Any, Any], np.ndar
 
 def _rows(contenders: list[Contender], found: Results) -> list[Row]:
     order = [one.model for one in found.standings]
+    models = [contenders[model] for model in order]
     return [
-        Row(contenders[one.model], one, [found.rates[one.model][other] for other in order])
+        Row(contenders[one.model], one, [found.rates[one.model][other] for other in order], models)
         for one in found.standings
     ]

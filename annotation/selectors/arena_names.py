@@ -34,11 +34,11 @@ def of_labels(project: Project, labels: Iterable[Label]) -> dict[int, Names]:
     }
 
 
-def of_label(label: Label) -> Names | None:
+def of_label(project: Project, label: Label) -> Names | None:
     """Of one answer; None while the names are kept, and of practice: it asks nothing of the models."""
     if label.kind == Assignment.Kind.PRACTICE:
         return None
-    return of_labels(label.project, [label]).get(label.pk)
+    return of_labels(project, [label]).get(label.pk)
 
 
 def _shown(sides: list[list[str]], low_first: bool) -> Names:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from datetime import datetime
 
@@ -12,6 +11,7 @@ from annotation import kinds, rules
 from annotation.errors import Conflict
 from annotation.models import PreferenceImport, Project, User
 from annotation.selectors import arena as selectors
+from annotation.selectors import arena_files
 from annotation.services import audit, imports
 
 IN_MEMORY = 4 * 1024 * 1024  # bytes of the file before it goes to the disk
@@ -33,8 +33,7 @@ def make_preferences(*, arena: Project, into: Project, by: User, at: datetime) -
     if not selectors.decided(arena).exists():
         raise Conflict("nothing_decided", "No battle of this arena has a winner yet.")
     with tempfile.SpooledTemporaryFile(IN_MEMORY) as lines:
-        for row in selectors.winners(by, arena):
-            lines.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
+        lines.writelines(arena_files.winners(by, arena))
         upload = File(lines, name=f"arena-{arena.slug}.jsonl")
         upload.size = _size(lines)
         started = imports.start_file(project=into, upload=upload, by=by, at=at, format="jsonl")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from annotation.models import Contender
 from training.comparing import Standing
+from training.services import arenas
 
 register = template.Library()
 
@@ -26,6 +29,13 @@ def standing_mark(standing: Standing) -> SafeString:
     if standing not in _MARKS:
         return SafeString("")
     return format_html('<span class="badge badge--{} mark">{}</span>', *_MARKS[standing])
+
+
+@register.filter
+def run_of(contender: Contender) -> int | None:
+    """The run whose model wrote the responses of an arena's contender; None where it came from elsewhere."""
+    found = re.fullmatch(arenas.SOURCE, contender.source)
+    return int(found[1]) if found else None
 
 
 @register.filter

@@ -10,15 +10,19 @@ from django.shortcuts import render
 from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_safe
 
+from annotation import rules
 from annotation.models import Project
+from annotation.selectors import arena
 from frontend import desk
 from frontend.comparisons import FIRST, legend, metrics, overlaid
+from frontend.forms.arena_form import ArenaForm
 from frontend.plotly_csp import style_ids
 from training import comparing
 from training.comparison_files import FORMATS
 from training.models import Run
 from training.selectors import comparing as selectors
 from training.selectors import runs as run_selectors
+from training.services import arenas
 
 OFFERED = 100  # runs to choose from, the newest
 
@@ -44,6 +48,9 @@ def compare(request: HttpRequest, slug: str) -> HttpResponse:
         "runs_query": urlencode({"run": [run.pk for run in found.runs]}, doseq=True),
         "data_query": urlencode({"run": [run.pk for run in found.runs], "metric": asked}, doseq=True),
         "style_ids": style_ids(),
+        "arena_form": ArenaForm(),
+        "may_create": rules.can_create_project(desk.person(request)),
+        "arenas": arena.with_sources(desk.person(request), map(arenas.source, found.runs)),
     }
     return render(request, "frontend/compare.html", context)
 

@@ -9,6 +9,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from annotation import kinds
 from annotation.errors import DomainError, Invalid
 from annotation.models import PopDataset, Project
 from annotation.selectors import datasets as dataset_selectors
@@ -31,7 +32,7 @@ LIVE = {Run.State.QUEUED, Run.State.RUNNING, Run.State.CANCELLING}
 @require_safe
 def run_list(request: HttpRequest, slug: str) -> HttpResponse:
     user = desk.person(request)
-    project = desk.managed(request, slug)
+    project = desk.of_preferences(request, slug, kinds.NO_FREEZING)
     rows = selectors.of_project(user, project).select_related("dataset__project", "created_by")
     page = desk.pages(request, rows)
     context = {
@@ -50,7 +51,7 @@ def run_list(request: HttpRequest, slug: str) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def run_new(request: HttpRequest, slug: str) -> HttpResponse:
     """The form: a preset fills it, the spec checks it, the service launches."""
-    project = desk.managed(request, slug)
+    project = desk.of_preferences(request, slug, kinds.NO_FREEZING)
     form = _form(request)
     status = 200
     if request.method == "POST":

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from uuid import uuid4
 
-from annotation.models import Assignment, Project, User
+from annotation.models import Assignment, Project, Role, User
 from annotation.services import arenas, assignments, labels
 from annotation.services.arenas import Entry
 from tests.cast import NOW, Cast, join
@@ -37,6 +37,15 @@ def make_arena(
     project = arenas.create(**(given | settings))
     for user in (cast.ann_one, cast.ann_two):
         join(project, user)
+    return project
+
+
+def voted_arena(cast: Cast) -> Project:
+    """Everybody of the cast has their role in it, and one battle has a winner."""
+    project = make_arena(cast, prompts=2)
+    join(project, cast.admin, Role.ADMIN)
+    lease = next(handed(project, cast.owner))
+    vote(lease, cast.owner, "first")
     return project
 
 

@@ -118,12 +118,13 @@ def test_names_are_kept_until_the_arena_is_archived_and_it_stays_so(cast: Cast) 
     assert not any(model in str(card) for model in MODELS)
     assert card["first"]["rejected"] == []
     label = vote(lease, cast.ann_one, "first")
-    assert arena_names.of_label(label) is None
+    assert arena_names.of_label(project, label) is None
     labels.undo_last(project=project, by=cast.ann_one, at=NOW)
     label = vote(lease, cast.ann_one, "second")
     deeds.edit(label_id=label.pk, verdict="first", by=cast.ann_one, at=NOW, key=uuid4())
     projects.archive(project=project, by=cast.owner, at=NOW)
-    told = arena_names.of_label(history.get(cast.ann_one, Label.objects.get(is_current=True).pk))
+    found = history.get(cast.ann_one, Label.objects.get(is_current=True).pk)
+    told = arena_names.of_label(found.project, found)
     assert told is not None
     (one,), (other,) = told.first, told.second
     shown = [lease.comparison.low, lease.comparison.high]
@@ -136,7 +137,7 @@ def test_names_are_kept_until_the_arena_is_archived_and_it_stays_so(cast: Cast) 
 def test_an_answer_whose_names_were_told_stands(cast: Cast) -> None:
     project = make_arena(cast, prompts=2, same=2, names_told="answered")
     label = vote(next(handed(project, cast.ann_one)), cast.ann_one, "first")
-    told = arena_names.of_label(label)
+    told = arena_names.of_label(project, label)
     assert told is not None
     assert sorted([told.first, told.second]) == [["Lark", "Wren"], ["Rook"]]
     with pytest.raises(Conflict, match="stands"):

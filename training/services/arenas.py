@@ -15,6 +15,8 @@ from training.models import Run
 from training.selectors import comparing, responses
 from training.selectors.responses import Answered
 
+SOURCE = r"run ([1-9][0-9]{0,17})(?:, reference)?"  # what `source` writes, and the reference beside it
+
 
 def from_runs(
     *,
@@ -45,7 +47,8 @@ def from_runs(
     entries = [entry for run, answered in written.items() for entry in _of_model(run, answered)]
     if with_reference:
         entries += _of_reference(written.items())
-    named = name.strip() or f"Arena of {', '.join(title(run) for run in found)}"[:200]
+    # No model's name: whoever votes reads it.
+    named = name.strip() or f"Arena of {len({entry.model for entry in entries})} models, {at:%Y-%m-%d}"
     return arenas.create(name=named, entries=entries, by=by, at=at, **settings)
 
 

@@ -15,7 +15,7 @@ SIZES = st.tuples(st.integers(1, 12), st.integers(2, 6))
 
 
 @given(size=SIZES, seed=st.text(max_size=8))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_the_stream_holds_every_battle_once(size: tuple[int, int], seed: str) -> None:
     prompts, models = size
     stream = [battles.battle_at(prompts, models, seed, n) for n in range(battles.length(prompts, models))]
