@@ -140,11 +140,13 @@ def test_an_arena_is_made_of_the_runs_that_are_compared(
     assert not Project.objects.filter(kind="arena").exists()
     wrong = text(owner_client.post(url, given | {"battles": 0}, follow=True))
     assert "Battles: Ensure this value is greater than or equal to 1." in wrong
-    answering(desk, settings, other, "Two")
+    answering(desk, settings, other, "Two \x00")  # which PostgreSQL does not store
     made = owner_client.post(url, given | {"with_reference": "on", "battles": 5})
     project = Project.objects.get(kind="arena")
     assert made["Location"] == reverse("project", args=[project.slug])
     assert (project.battles, project.battles_possible, project.labels_per_comparison) == (5, 9, 2)
+    said = [one.chosen[0]["content"] for one in project.preferences.all()]
+    assert "Two \N{REPLACEMENT CHARACTER} 0" in said
     contenders = dict(project.contenders.values_list("name", "source"))
     assert contenders == {
         "run 1": f"run {one.pk}",

@@ -81,7 +81,12 @@ def _of_reference(written: Iterable[tuple[Run, list[Answered]]]) -> list[Entry]:
 
 def _entry(prompt: Any, model: str, response: str, source: str) -> Entry:
     messages: list[Message] = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
-    return Entry(messages, model, [{"role": "assistant", "content": response}], source)
+    return Entry(messages, model, [{"role": "assistant", "content": _storable(response)}], source)
+
+
+def _storable(text: str) -> str:
+    """A model may write what no database keeps: a NUL, half a surrogate pair."""
+    return text.replace("\x00", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
 
 
 def _invalid(words: str) -> Invalid:
