@@ -208,6 +208,7 @@ SPECTACULAR_SETTINGS = {
     "PATH_CONVERTER_OVERRIDES": {"id": {"type": "integer", "format": "int64", "minimum": 1}},
     "ENUM_NAME_OVERRIDES": {
         "ProjectState": "annotation.models.Project.State",
+        "ProjectKind": "annotation.models.Project.Kind",
         "ImportState": "annotation.models.PreferenceImport.State",
         "DatasetState": "annotation.models.PopDataset.State",
         "RunState": "training.models.Run.State",

@@ -17,7 +17,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django_htmx.http import HttpResponseClientRedirect
 
-from annotation import rules
+from annotation import kinds, rules
 from annotation.errors import DomainError, Invalid
 from annotation.models import Project, User
 from annotation.selectors import projects as project_selectors
@@ -57,6 +57,17 @@ def managed(request: HttpRequest, slug: str) -> Project:
     """
     project = project_selectors.get(person(request), slug)
     rules.check_manage(person(request), project)
+    return project
+
+
+def of_preferences(request: HttpRequest, slug: str, why: str) -> Project:
+    """As `managed`, for pages that an arena has not: `why` completes the sentence.
+
+    Raises:
+        Conflict: the project is an arena.
+    """
+    project = managed(request, slug)
+    kinds.check_preferences(project, why)
     return project
 
 

@@ -6,6 +6,7 @@ from django.urls import URLPattern, path
 
 from frontend.views import (
     adjudication,
+    arena,
     audit,
     checks,
     comparing,
@@ -115,6 +116,7 @@ RUNS = [
     path("projects/<slug:slug>/runs/new/", runs.run_new, name="run-new"),
     path("projects/<slug:slug>/runs/new/parts/", runs.run_form_parts, name="run-form-parts"),
     path("projects/<slug:slug>/compare/", comparing.compare, name="compare"),
+    path("projects/<slug:slug>/compare/arena/", arena.of_runs, name="arena-of-runs"),
     path("projects/<slug:slug>/compare/data/", comparing.compare_data, name="compare-data"),
     path("projects/<slug:slug>/compare/download/<slug:kind>/", comparing.compare_file, name="compare-file"),
     path("projects/<slug:slug>/leaderboard/", comparing.leaderboard, name="leaderboard"),
@@ -135,8 +137,14 @@ RUNS = [
     path("runs/<int:run_id>/resume/", run_page.run_resume, name="run-resume"),
     path("runs/<int:run_id>/delete/", run_page.run_delete, name="run-delete"),
 ]
+ARENA = [
+    path("projects/<slug:slug>/arena/", arena.results, name="arena"),
+    path("projects/<slug:slug>/arena/standings.csv", arena.standings_file, name="arena-standings"),
+    path("projects/<slug:slug>/arena/votes.jsonl", arena.votes_file, name="arena-votes"),
+    path("projects/<slug:slug>/arena/preferences/", arena.preferences, name="arena-preferences"),
+]
 TOKENS = [
     path("tokens/", tokens.token_list, name="tokens"),
     path("tokens/<slug:token_key>/revoke/", tokens.token_revoke, name="token-revoke"),
 ]
-DESK: list[URLPattern] = [*PROJECTS, *ADJUDICATION, *WEBHOOKS, *DATASETS, *RUNS, *TOKENS]
+DESK: list[URLPattern] = [*PROJECTS, *ADJUDICATION, *WEBHOOKS, *DATASETS, *RUNS, *ARENA, *TOKENS]

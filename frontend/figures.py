@@ -1,4 +1,4 @@
-"""Strengths as drawings: a histogram and the interval of each, as places on one axis from 0 to 100."""
+"""Strengths and scores as drawings: a histogram, and intervals as places on one axis from 0 to 100."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from annotation.models import Strength
+from annotation.selectors.arena import Row
 
 HEIGHT = 40.0
 INTERVAL = 1.96  # standard deviations: 95%
@@ -69,4 +70,36 @@ def intervals(rows: Iterable[Strength]) -> list[Interval]:
             middle=round((row.theta - least) * scale, 2),
         )
         for row in page
+    ]
+
+
+@dataclass(frozen=True)
+class Place:
+    """A model of an arena with its interval on the axis of all of them; an open side goes to the edge."""
+
+    row: Row
+    start: float
+    width: float
+    middle: float
+
+
+def places(rows: Iterable[Row]) -> list[Place]:
+    found = list(rows)
+    scored = [row.standing for row in found if row.standing.score is not None]
+    ends = [end for one in scored for end in (one.low, one.score, one.high) if end is not None]
+    least, most = min(ends, default=0.0), max(ends, default=1.0)
+    margin = max((most - least) * 0.04, 1.0)
+    least, most = least - margin, most + margin
+
+    def at(value: float | None, edge: float) -> float:
+        return edge if value is None else round(100 * (value - least) / (most - least), 2)
+
+    return [
+        Place(
+            row=row,
+            start=at(row.standing.low, 0.0),
+            width=round(at(row.standing.high, 100.0) - at(row.standing.low, 0.0), 2),
+            middle=at(row.standing.score, 50.0),
+        )
+        for row in found
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from annotation.api.routing import route
 from annotation.api.views.adjudication import DisputeViewSet
+from annotation.api.views.arenas import ArenaFileViewSet, ArenaViewSet
 from annotation.api.views.consistency import (
     ConsistencyViewSet,
     ExclusionViewSet,
@@ -86,6 +87,11 @@ urlpatterns = [
     *route(f"{PROJECT}/disputes/<id:pk>/", DisputeViewSet, "dispute", get="retrieve"),
     *route(f"{PROJECT}/disputes/<id:pk>/decide", DisputeViewSet, "dispute-decide", post="decide"),
     *route(f"{PROJECT}/disputes/<id:pk>/withdraw", DisputeViewSet, "dispute-withdraw", post="withdraw"),
+    *route("arenas/", ArenaViewSet, "arenas", post="create"),
+    *route(f"{PROJECT}/arena/", ArenaViewSet, "arena", get="retrieve"),
+    *route(f"{PROJECT}/arena/preferences", ArenaViewSet, "arena-preferences", post="preferences"),
+    *route(f"{PROJECT}/arena/download", ArenaFileViewSet, "arena-download", get="standings"),
+    *route(f"{PROJECT}/arena/votes", ArenaFileViewSet, "arena-votes", get="votes"),
     *route(f"{PROJECT}/estimate", EstimateViewSet, "project-estimate", get="retrieve"),
     *route(f"{PROJECT}/labels/", ProjectLabelViewSet, "project-labels", get="list"),
     *route(f"{PROJECT}/labels/export", LabelExportViewSet, "project-labels-export", get="retrieve"),

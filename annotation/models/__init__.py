@@ -6,9 +6,11 @@ from annotation.models.agreement_pattern import AgreementPattern
 from annotation.models.analysis import Analysis
 from annotation.models.anchor import Anchor
 from annotation.models.api_token import ApiToken
+from annotation.models.arena_entry import ArenaEntry
 from annotation.models.assignment import Assignment
 from annotation.models.audit_entry import AuditEntry
 from annotation.models.comparison import Comparison
+from annotation.models.contender import Contender
 from annotation.models.dataset_push import DatasetPush
 from annotation.models.gold import Gold
 from annotation.models.import_rejection import ImportRejection
@@ -36,9 +38,11 @@ __all__ = [
     "Analysis",
     "Anchor",
     "ApiToken",
+    "ArenaEntry",
     "Assignment",
     "AuditEntry",
     "Comparison",
+    "Contender",
     "DatasetPush",
     "Gold",
     "ImportRejection",

@@ -8,7 +8,19 @@ DEFAULT_QUESTION = "In which pair is the preferred response better by more?"
 
 
 class Project(models.Model):
-    """One annotation effort: a preference pool, guidelines, a sampling strategy and its members."""
+    """One annotation effort: a preference pool, guidelines, a sampling strategy and its members.
+
+    In an arena a preference is one response: `chosen` holds it, `rejected` is empty, and a comparison puts
+    two responses to one prompt side by side (ADR 10).
+    """
+
+    class Kind(models.TextChoices):
+        PREFERENCES = "preferences", "Preferences"
+        ARENA = "arena", "Arena"
+
+    class NamesTold(models.TextChoices):
+        CLOSED = "closed", "When the arena is archived"
+        ANSWERED = "answered", "After each answer"
 
     class State(models.TextChoices):
         OPEN = "open", "Open"
@@ -17,6 +29,7 @@ class Project(models.Model):
 
     name = models.CharField(max_length=200)
     slug = models.SlugField(max_length=80, unique=True)
+    kind = models.CharField(max_length=12, choices=Kind.choices, default=Kind.PREFERENCES)
     question = models.CharField(max_length=300, default=DEFAULT_QUESTION)
     guidelines = models.TextField(blank=True, help_text="Markdown, shown to annotators.")
     state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
@@ -67,6 +80,16 @@ class Project(models.Model):
         validators=[MinValueValidator(0.0), MaxValueValidator(1.0)],
         help_text="With several labels a comparison: a winner with less confidence goes to a reviewer.",
     )
+    battles = models.PositiveIntegerField(default=0, help_text="Arena: comparisons wanted.")
+    battles_possible = models.PositiveIntegerField(
+        default=0, help_text="Arena: comparisons there can be, each pair of different responses once."
+    )
+    names_told = models.CharField(
+        max_length=8,
+        choices=NamesTold.choices,
+        default=NamesTold.CLOSED,
+        help_text="Arena: when annotators are told which model wrote what.",
+    )
     seed = models.BigIntegerField(help_text="Seeds every permutation of the project.")
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField()
@@ -81,7 +104,15 @@ class Project(models.Model):
             models.CheckConstraint(
                 condition=models.Q(holdout_percent__lte=50), name="project_holdout_at_most_half"
             ),
+            models.CheckConstraint(
+                condition=models.Q(battles_possible__gte=models.F("battles")),
+                name="project_battles_possible",
+            ),
         ]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_arena(self) -> bool:
+        return self.kind == self.Kind.ARENA

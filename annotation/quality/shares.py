@@ -27,7 +27,7 @@ def share(hits: int, of: int) -> Share:
     return Share(hits, of, hits / of, *interval(hits / of, of))
 
 
-def interval(value: float, cases: int) -> tuple[float, float]:
+def interval(value: float, cases: float) -> tuple[float, float]:
     """The interval of a share of this value in this many independent cases."""
     spread = Z**2 / cases
     middle = (value + spread / 2) / (1 + spread)

@@ -14,7 +14,8 @@ from django.db.models import QuerySet
 from annotation import rules
 from annotation.errors import NotFound
 from annotation.models import Assignment, Label, LabelEvent, PopDataset, Project, User
-from annotation.selectors import queue
+from annotation.selectors import arena_names, queue
+from annotation.selectors.arena_names import Names
 from annotation.services import frozen_labels
 
 LISTED = (Assignment.Kind.WORK, Assignment.Kind.GOLD, Assignment.Kind.RETEST)
@@ -30,6 +31,7 @@ class Story:
     events: list[LabelEvent]
     held_by: PopDataset | None
     own: bool
+    models: Names | None = None  # of an arena that tells them
 
 
 def mine(user: User, project: Project) -> QuerySet[Label]:
@@ -74,6 +76,7 @@ def story(user: User, label_id: int) -> Story:
         events=list(events.select_related("actor", "dataset", "label").order_by("pk")),
         held_by=frozen_labels.holder_of(label, label.comparison) if label.is_current else None,
         own=label.annotator_id == user.pk,
+        models=arena_names.of_label(label.project, label),
     )
 
 

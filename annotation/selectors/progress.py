@@ -11,7 +11,7 @@ from django.db.models import Count, Min, QuerySet
 from annotation import rules, sampling, sql
 from annotation.models import Anchor, Assignment, Label, Pool, Project, Split, Tally, User
 from annotation.sampling import Plan, random
-from annotation.selectors import tallies
+from annotation.selectors import tallies, wanted
 from annotation.selectors.tallies import Sums
 
 HOUR = timedelta(hours=1)
@@ -183,6 +183,8 @@ def mine_by_project(user: User, at: datetime, projects: list[int] | None = None)
 
 def labels_expected(project: Project, train: int, heldout: int) -> int:
     """Labels a project of these pool sizes will want, before the first is given."""
+    if project.is_arena:
+        return project.battles * project.labels_per_comparison
     drawn = sampling.strategy(project.strategy).estimate(_plan(project, train))
     return round(drawn + random.estimate(_plan(project, heldout)))
 
@@ -216,9 +218,10 @@ def _expected(project: Project, pool: Pool, counts: Sums) -> float:
         share = (pool.size - closed) / pool.size if pool.size else 0
         return counts.labels + share * strategy.estimate(_plan(project, pool.size)) / _deciding(counts)
     # Those without a winner are replaced, and so will be those to come.
-    left = max(0, _target(project, pool) - counts.decided) / _deciding(counts)
-    wanted = counts.decided + counts.undecided + left
-    return min(wanted, random.length(pool.size)) * project.labels_per_comparison
+    deciding = 1.0 if project.is_arena else _deciding(counts)
+    left = max(0, _target(project, pool) - wanted.reached(project, counts)) / deciding
+    made = counts.decided + counts.undecided + left
+    return min(made, wanted.possible(project, pool)) * project.labels_per_comparison
 
 
 def _deciding(counts: Sums) -> float:
@@ -228,8 +231,8 @@ def _deciding(counts: Sums) -> float:
 
 
 def _target(project: Project, pool: Pool) -> int:
-    """Rows wanted: k for each preference of the pool, as far as there are pairs."""
-    return random.target(pool.size, project.k)
+    """Rows wanted: k for each preference of the pool, as far as there are pairs; battles in an arena."""
+    return wanted.comparisons(project, pool)
 
 
 def _last_hour(project: Project, at: datetime) -> _LastHour:

@@ -58,6 +58,7 @@ def card(assignment: Assignment) -> dict[str, Any]:
     in_order = assignment.low_first
     return {
         "id": assignment.pk,
+        "kind": assignment.project.kind,
         "expires_at": assignment.expires_at,
         "first": low if in_order else high,
         "second": high if in_order else low,

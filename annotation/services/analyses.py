@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from annotation import rules
+from annotation import kinds, rules
 from annotation.models import Analysis, Project, User
 from annotation.services import audit, cycle_finding, doorbell, strength_fitting
 
@@ -44,6 +44,7 @@ def recompute(*, project: Project, by: User, at: datetime) -> list[Analysis]:
         NotFound, NotAllowed: not a manager.
     """
     rules.check_manage(by, project)
+    kinds.check_preferences(project, kinds.NO_STRENGTHS)
     rows = [_asked(project, kind, by, at) for kind in KINDS]
     audit.record(by=by, at=at, verb="project.consistency_asked", project=project, target=project.slug)
     return rows

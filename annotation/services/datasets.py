@@ -8,7 +8,7 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import Max, ProtectedError, Q
 
-from annotation import rules
+from annotation import kinds, rules
 from annotation.errors import Conflict, Invalid
 from annotation.models import PopDataset, Project, User
 from annotation.services import audit, doorbell, freezing, frozen_rows
@@ -35,6 +35,7 @@ def freeze(
         Invalid: nothing is decided yet, or the options are wrong.
     """
     rules.check_manage(by, project)
+    kinds.check_preferences(project, kinds.NO_FREEZING)
     chosen = resolve(options, project)
     known = frozen_rows.decided(project) if chosen.streams else frozen_rows.complete(project)
     if not known.exists():

@@ -70,7 +70,11 @@ def new_among(pool: Pool, numbers: Sequence[Pair]) -> list[tuple[int, Pair]]:
     """Those of these pairs of preference numbers that were never compared: (index, pair of ids)."""
     ids = ids_of(pool, (number for pair in numbers for number in pair))
     known = [(index, one, other) for index, (one, other) in enumerate(numbers) if {one, other} <= ids.keys()]
-    pairs = [(index, _ordered(ids[one], ids[other])) for index, one, other in known]
+    return not_compared([(index, ordered(ids[one], ids[other])) for index, one, other in known])
+
+
+def not_compared(pairs: Sequence[tuple[int, Pair]]) -> list[tuple[int, Pair]]:
+    """Those of these pairs of ids that were never compared, with their places."""
     compared = _compared([pair for _, pair in pairs])
     return [(index, pair) for index, pair in pairs if pair not in compared]
 
@@ -95,10 +99,10 @@ def first_new(pool: Pool, numbers: Sequence[Pair]) -> tuple[int, Pair] | None:
 def new_with(pool: Pool, preference_id: int, number: int) -> Pair | None:
     """The pair of this preference and the one with this number, if they were never compared. One query."""
     found = sql.first(_NEW, [pool.project_id, pool.split, number, preference_id, preference_id])
-    return _ordered(preference_id, found[0]) if found else None
+    return ordered(preference_id, found[0]) if found else None
 
 
-def _ordered(one: int, other: int) -> Pair:
+def ordered(one: int, other: int) -> Pair:
     return (one, other) if one < other else (other, one)
 
 

@@ -5,6 +5,7 @@ Whoever draws holds the pool's lock. A block lets many annotators pass for each 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from itertools import islice
 
@@ -22,8 +23,20 @@ def draw(*, project: Project, pool: Pool, member: Membership, at: datetime) -> i
     draw_pairs.open_epoch(pool)
     counts = tallies.of_pool(pool)
     wanted = random.target(pool.epoch_size, project.k) - (counts.drawn - counts.undecided)
-    block = min(wanted, LARGEST_BLOCK, max(1, pool.epoch_size // PREFERENCES_A_DRAW))
-    pairs = _next_pairs(project, pool, block) if block > 0 else []
+    most = block(wanted, pool)
+    pairs = _next_pairs(project, pool, most) if most > 0 else []
+    return make(pairs, project=project, pool=pool, member=member, at=at)
+
+
+def block(wanted: int, pool: Pool) -> int:
+    """How many of those wanted to make at once; 0 or less: none."""
+    return min(wanted, LARGEST_BLOCK, max(1, pool.epoch_size // PREFERENCES_A_DRAW))
+
+
+def make(
+    pairs: Sequence[draw_pairs.Pair], *, project: Project, pool: Pool, member: Membership, at: datetime
+) -> int:
+    """Make the comparisons of these pairs, in their order, and save the pool; how many they are."""
     draw_pairs.save(pool)
     free = project.labels_per_comparison
     made = [draw_pairs.comparison(pair=pair, project=project, pool=pool, at=at, free=free) for pair in pairs]

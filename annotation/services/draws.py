@@ -7,7 +7,7 @@ from datetime import datetime
 
 from annotation import sql
 from annotation.models import Assignment, Membership, Pool, Project, Split
-from annotation.services import draw_anchored, draw_pairs, draw_random, waiting
+from annotation.services import draw_anchored, draw_battles, draw_pairs, draw_random, waiting
 
 _POOL, _PROJECT = sql.Table(Pool), sql.Table(Project, without=["guidelines"])
 _NOW = f"SELECT {_PROJECT.columns()} FROM annotation_project WHERE id = %s"  # noqa: S608 - names of ours
@@ -71,7 +71,8 @@ def _random(project: Project, pool: Pool, member: Membership, at: datetime) -> A
     """A block of pairs, then claimed like all that waits. It may have been drawn while this one waited."""
     if lease := waiting.claim_next(member=member, at=at):
         return lease
-    drawn = draw_random.draw(project=project, pool=pool, member=member, at=at)
+    drawing = draw_battles if project.is_arena else draw_random
+    drawn = drawing.draw(project=project, pool=pool, member=member, at=at)
     return waiting.claim_next(member=member, at=at) if drawn else None
 
 

@@ -17,7 +17,7 @@ from datetime import datetime
 
 from django.db.models import Q
 
-from annotation import rules
+from annotation import kinds, rules
 from annotation.errors import Conflict, Invalid
 from annotation.imports.records import Record, prepared
 from annotation.models import Membership, Pool, Preference, Project, User
@@ -59,6 +59,7 @@ def correct(*, preference: Preference, by: User, at: datetime) -> Preference:
         Conflict: it is excluded already, or the project is archived.
     """
     _check(preference, by)
+    kinds.check_preferences(preference.project, kinds.NO_SWAPPING)
     return _correct(preference.pk, by, at)
 
 

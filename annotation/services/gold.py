@@ -125,9 +125,16 @@ def _pair(project: Project, one: int | None, other: int | None) -> tuple[int, in
     wanted = Preference.objects.filter(
         project=project, split=Split.TRAIN, excluded_at=None, pk__in=(one, other)
     )
-    if wanted.count() != 2:
+    prompts = list(wanted.values_list("prompt", flat=True))
+    if len(prompts) != 2:
         raise NotFound(
             "preference_not_found", "Both preferences have to be in the training split of this project."
+        )
+    if project.is_arena and prompts[0] != prompts[1]:
+        raise Invalid(
+            "invalid_gold",
+            "This gold cannot be added.",
+            {"other": ["Two responses to different prompts are never compared."]},
         )
     return min(one, other), max(one, other)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 
-from annotation import rules
+from annotation import kinds, rules
 from annotation.errors import Invalid
 from annotation.models import Comparison, Gold, Pool, Preference, Project, User
 from annotation.sampling import random
@@ -59,6 +59,7 @@ def from_scores(
         Invalid: a number out of range.
     """
     rules.check_manage(by, project)
+    kinds.check_preferences(project, kinds.NO_SCORES)
     _check(count, min_gap, use)
     seed = project.seed if seed is None else seed
     pool = gold_pairs.locked_pool(project)

@@ -12,6 +12,7 @@ from uuid import UUID
 from django.db import IntegrityError
 from django.db.models import F
 
+from annotation import kinds
 from annotation.consensus import vote_of
 from annotation.errors import Conflict, Invalid, NotFound
 from annotation.models import Assignment, Comparison, Label, LabelEvent, PopDataset, User
@@ -92,6 +93,7 @@ def _edit(label_id: int, answer: Answer, correction: str, by: User, at: datetime
         return label
     if not old.is_current:
         raise Conflict("changed_already", "This answer was changed or taken back already.")
+    kinds.check_flags(assignment.project, answer.first_looks_swapped, answer.second_looks_swapped)
     held = _checked(old, comparison, correction)
     if old.kind != Assignment.Kind.WORK:
         return checks.replace(old=old, answer=answer, at=at, held=held, correction=correction)
@@ -124,6 +126,7 @@ def _locked(label_id: int, by: User) -> tuple[Comparison, Assignment, Label]:
     comparison, assignment = labels.locked(assignment_id, by)
     label = mine.get()
     labels.check_archived(assignment.project)
+    kinds.check_changeable(assignment.project)
     if label.kind == Assignment.Kind.PRACTICE:
         raise Conflict("practice_stands", "A practice answer stands: you have seen its solution.")
     return comparison, assignment, label

@@ -15,7 +15,7 @@ from django.db import DatabaseError, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from annotation import ahead, rules
+from annotation import ahead, kinds, rules
 from annotation import imports as readers
 from annotation.errors import Conflict, Invalid, Unavailable
 from annotation.imports import hub
@@ -178,6 +178,7 @@ def ring_waiting(at: datetime) -> int:
 
 def _check_may_import(project: Project, by: User) -> None:
     rules.check_manage(by, project)
+    kinds.check_preferences(project, kinds.NO_IMPORTS)
     if project.state == Project.State.ARCHIVED:
         raise Conflict("archived", "This project is archived: reopen it before importing.")
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db import IntegrityError
 from django.db.models import F
 
-from annotation import rules, sql
+from annotation import kinds, rules, sql
 from annotation.consensus import vote_of
 from annotation.errors import Conflict, LeaseLost, NotFound
 from annotation.models import Assignment, Comparison, Label, LabelEvent, PopDataset, Project, User
@@ -89,6 +89,7 @@ def _submit(assignment_id: int, answer: Answer, by: User, at: datetime) -> Label
     if assignment.state != Assignment.State.LEASED and (label := _saved(assignment_id, by, answer.key)):
         return label
     check_archived(assignment.project)
+    kinds.check_flags(assignment.project, answer.first_looks_swapped, answer.second_looks_swapped)
     if assignment.kind != Assignment.Kind.WORK:
         return checks.submit(assignment=assignment, answer=answer, by=by, at=at)
     if assignment.state == Assignment.State.LABELLED:
@@ -117,6 +118,7 @@ def _undo_last(project: Project, by: User, at: datetime) -> Assignment:
     label = _latest(project, by)
     comparison, assignment = locked(label.assignment_id, by)
     check_archived(assignment.project)
+    kinds.check_changeable(assignment.project)
     _check_hands_free(project, by, at)
     frozen_labels.check_not_held(label, comparison)
     if label.kind == Assignment.Kind.WORK:

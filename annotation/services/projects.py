@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import secrets
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -21,10 +22,14 @@ from annotation.services.transactions import exact
 
 CHECKS = ("gold_percent", "retest_percent", "practice_size")
 BRIEF = 200  # characters of a long text in the trail
-ALWAYS = frozenset({"name", "guidelines", "question", "lease_minutes", "dispute_below", *CHECKS})
+ALWAYS = frozenset({"name", "guidelines", "question", "lease_minutes", "dispute_below", "battles", *CHECKS})
 MOST_CHECKED = 50  # percent of what is handed out: the rest is work
-BEFORE_DRAWING = frozenset({"strategy", "k", "attempt_cap", "reuse", "labels_per_comparison", "seed"})
 BEFORE_IMPORTING = frozenset({"holdout_percent"})
+NOT_IN_ARENAS = frozenset({"strategy", "k", "attempt_cap", "reuse", *BEFORE_IMPORTING})
+ARENAS_ONLY = frozenset({"battles", "names_told"})
+BEFORE_DRAWING = frozenset(
+    {"strategy", "k", "attempt_cap", "reuse", "labels_per_comparison", "seed", "names_told"}
+)
 
 
 @transaction.atomic
@@ -49,7 +54,6 @@ def create(
     seed: int | None = None,
 ) -> Project:
     """Make a project with its two empty pools; whoever makes it owns it."""
-    rules.check_create_project(by)
     project = Project(
         name=name.strip(),
         guidelines=guidelines,
@@ -66,14 +70,19 @@ def create(
         practice_size=practice_size,
         dispute_below=dispute_below,
         seed=secrets.randbits(62) if seed is None else seed,
-        created_by=by,
-        created_at=at,
     )
+    return begin(project, by=by, at=at)
+
+
+def begin(project: Project, *, by: User, at: datetime, details: dict[str, object] | None = None) -> Project:
+    """Save a new project with its two empty pools and its owner. The caller's transaction."""
+    rules.check_create_project(by)
+    project.created_by, project.created_at = by, at
     _check(project)
     _save_under_free_slug(project)
     Pool.objects.bulk_create([Pool(project=project, split=split) for split in Split])
     Membership.objects.create(project=project, user=by, role=Role.OWNER, joined_at=at)
-    audit.record(by=by, at=at, verb="project.created", project=project, target=project.slug)
+    audit.record(by=by, at=at, verb="project.created", project=project, target=project.slug, details=details)
     return project
 
 
@@ -89,9 +98,7 @@ def update(*, project: Project, by: User, at: datetime, **changes: Any) -> Proje
     rules.check_manage(by, project)
     unknown = changes.keys() - ALWAYS - BEFORE_DRAWING - BEFORE_IMPORTING
     if unknown:
-        raise Invalid(
-            "unknown_field", "Some fields cannot be changed.", {f: ["Cannot be changed."] for f in unknown}
-        )
+        raise _unknown(unknown, "Cannot be changed.")
     return _update(project, changes, by, at)
 
 
@@ -103,6 +110,7 @@ def _update(project: Project, changes: dict[str, Any], by: User, at: datetime) -
     if isinstance(changes.get("name"), str):
         changes["name"] = changes["name"].strip()
     changed = {name: value for name, value in changes.items() if getattr(fresh, name) != value}
+    _check_kind(fresh, changed.keys())
     if changed and fresh.state == Project.State.ARCHIVED:
         raise Conflict("archived", "This project is archived: reopen it before changing its settings.")
     raised = changed.keys() & raising.RAISABLE if any(pool.counter for pool in pools) else set()
@@ -130,6 +138,16 @@ def _update(project: Project, changes: dict[str, Any], by: User, at: datetime) -
     return fresh
 
 
+def _check_kind(project: Project, fields: Iterable[str]) -> None:
+    other = NOT_IN_ARENAS if project.is_arena else ARENAS_ONLY
+    if found := other & set(fields):
+        raise _unknown(found, "An arena has no such setting." if project.is_arena else "For arenas only.")
+
+
+def _unknown(fields: Iterable[str], why: str) -> Invalid:
+    return Invalid("unknown_field", "Some fields cannot be changed.", {name: [why] for name in fields})
+
+
 def _brief(value: Any) -> Any:
     """A setting as the trail keeps it: guidelines may be pages long."""
     return f"{value[:BRIEF]}…" if isinstance(value, str) and len(value) > BRIEF else value
@@ -152,6 +170,8 @@ def archive(*, project: Project, by: User, at: datetime) -> Project:
 def _move(project: Project, by: User, at: datetime, *, to: Project.State, verb: str) -> Project:
     """Moving to the state it is in changes nothing and is no error: a second click is harmless."""
     rules.check_manage(by, project)
+    if to == Project.State.OPEN:
+        _check_names_kept(project)
     sources = [state for state, targets in transitions.PROJECT.items() if to in targets]
     if Project.objects.filter(pk=project.pk, state__in=sources).update(state=to):
         audit.record(by=by, at=at, verb=verb, project=project, target=project.slug)
@@ -159,6 +179,22 @@ def _move(project: Project, by: User, at: datetime, *, to: Project.State, verb: 
     if fresh.state != to:
         transitions.check_move("project", fresh.state, to)
     return fresh
+
+
+def _check_names_kept(project: Project) -> None:
+    """Whoever read the names when it was archived would answer, or change answers, by them."""
+    told = Project.objects.filter(
+        pk=project.pk,
+        kind=Project.Kind.ARENA,
+        state=Project.State.ARCHIVED,
+        names_told=Project.NamesTold.CLOSED,
+    )
+    if told.exists():
+        raise Conflict(
+            "names_told",
+            "When this arena was archived its annotators were told which model wrote what: it cannot be "
+            "opened again. Make a new arena of the same models.",
+        )
 
 
 def _check_still_free(project: Project, pools: list[Pool], fields: Any) -> None:
@@ -184,10 +220,24 @@ def _check(project: Project) -> None:
         errors["dispute_below"] = ["A number between 0 and 1."]
     if project.strategy not in STRATEGIES:
         errors["strategy"] = [f"Choose one of: {', '.join(sorted(STRATEGIES))}."]
+    errors |= _arena_errors(project)
     if not errors and project.gold_percent + project.retest_percent > MOST_CHECKED:
         errors["retest_percent"] = [f"Gold and retests together are at most {MOST_CHECKED} percent."]
     if errors:
         raise Invalid("invalid_project", "Some settings of the project are not valid.", errors)
+
+
+def _arena_errors(project: Project) -> dict[str, list[str]]:
+    if not project.is_arena:
+        return {}
+    errors: dict[str, list[str]] = {}
+    if not 1 <= project.battles <= project.battles_possible:
+        errors["battles"] = [f"Between 1 and {project.battles_possible:,}: so many battles can be asked for."]
+    if project.retest_percent and project.names_told == Project.NamesTold.ANSWERED:
+        errors["retest_percent"] = [
+            "Not where names are told after each answer: a retest would not be blind."
+        ]
+    return errors
 
 
 def _save_under_free_slug(project: Project) -> None:

@@ -8,8 +8,7 @@ from datetime import datetime
 
 from annotation import sampling
 from annotation.models import Pool, Project, Split, Webhook
-from annotation.sampling import random
-from annotation.selectors import tallies
+from annotation.selectors import tallies, wanted
 from annotation.selectors.tallies import Sums
 from annotation.services import webhooks
 
@@ -23,21 +22,21 @@ def tell_reached(at: datetime) -> int:
     the target, and is unique. A higher k, more labels a comparison or a grown pool is another target.
     """
     active = Webhook.objects.filter(is_active=True).exclude(project__state=Project.State.ARCHIVED)
-    wanted = [hook for hook in active.select_related("project").order_by("id") if EVENT in hook.events]
+    asked = [hook for hook in active.select_related("project").order_by("id") if EVENT in hook.events]
     pools: dict[int, list[Pool]] = {}
-    for pool in Pool.objects.filter(project__in={hook.project_id for hook in wanted}).order_by("id"):
+    for pool in Pool.objects.filter(project__in={hook.project_id for hook in asked}).order_by("id"):
         pools.setdefault(pool.project_id, []).append(pool)
     counts = tallies.of_pools(pool for mine in pools.values() for pool in mine)
     return sum(
         _tell(hook, pools[hook.project_id], counts, at)
-        for hook in wanted
+        for hook in asked
         if reached(hook.project, pools[hook.project_id], counts)
     )
 
 
 def reached(project: Project, pools: Iterable[Pool], counts: dict[int, Sums]) -> bool:
     """Every pool has its rows, or nothing is left to draw in it; a project without pairs reaches nothing."""
-    asking = [pool for pool in pools if random.target(pool.size, project.k)]
+    asking = [pool for pool in pools if wanted.comparisons(project, pool)]
     return bool(asking) and all(_has_enough(project, pool, counts[pool.pk]) for pool in asking)
 
 
@@ -45,14 +44,16 @@ def _has_enough(project: Project, pool: Pool, counts: Sums) -> bool:
     if pool.split == Split.TRAIN and sampling.strategy(project.strategy).anchored:
         return counts.full_anchors + counts.exhausted_anchors >= pool.size
     # Pairs with an excluded preference are passed by, so that the stream can end with fewer.
-    at_end = pool.epoch_size == pool.size and pool.counter >= random.length(pool.size) and not counts.open
-    drawn_out = at_end or counts.decided + counts.undecided >= random.length(pool.size)
-    return drawn_out or counts.decided >= random.target(pool.size, project.k)
+    read = pool.epoch_size == pool.size and pool.counter >= wanted.stream(project, pool)
+    at_end = read and not counts.open
+    drawn_out = at_end or counts.decided + counts.undecided >= wanted.possible(project, pool)
+    return drawn_out or wanted.reached(project, counts) >= wanted.comparisons(project, pool)
 
 
 def _tell(hook: Webhook, pools: list[Pool], counts: dict[int, Sums], at: datetime) -> bool:
     project = hook.project
     asked = f"{project.strategy}:{project.k}:{project.labels_per_comparison}"
+    asked += f":{project.battles}" if project.is_arena else ""
     target = f"{EVENT}:{hook.pk}:{asked}:{[pool.size for pool in pools]}"
     data = {
         "project": project.slug,

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.http import QueryDict
 
-from annotation.models import Gold
+from annotation.models import Gold, Project
 from annotation.services.gold import EXPLANATION_LENGTH
 from annotation.services.gold_sampling import MOST
+from frontend import wording
 
 LARGEST_ID = 2**63 - 1
 
@@ -56,6 +58,21 @@ class PairForm(forms.Form):
     explanation = forms.CharField(
         required=False, max_length=EXPLANATION_LENGTH, help_text="Shown after a practice answer."
     )
+
+    @classmethod
+    def of(cls, project: Project, data: QueryDict | None = None) -> PairForm:
+        """In the words of the project."""
+        form = cls(data)
+        word = wording.better(project)
+        answers = [("a", f"A is {word}"), ("b", f"B is {word}")]
+        form.fields["answer"].choices = answers  # type: ignore[attr-defined]
+        if project.is_arena:
+            form.fields["one"].label, form.fields["other"].label = "Response A", "Response B"
+            form.fields["one"].help_text = "Its id, as on the Responses page; both to one prompt."
+            form.fields[
+                "comparison_id"
+            ].help_text = "Its number, as in the list below. Or name two responses:"
+        return form
 
     def gold(self) -> dict[str, Any]:
         """What the service is told: A and B are low and high of a comparison, or the two named here."""

@@ -7,9 +7,6 @@ from django import forms
 from annotation.models import Comparison
 from annotation.services.adjudication import REASON_LENGTH
 
-WORDS = {"low": "A is stronger", "high": "B is stronger", "none": "No winner", "": "An answer is missing"}
-VOTE_WORDS = {**WORDS, "too_close": "Too close", "cannot_judge": "Cannot judge"}
-
 
 class DecisionForm(forms.Form):
     """The outcome is the button that was pressed; the reason may be left out."""

@@ -5,16 +5,10 @@ from __future__ import annotations
 from uuid import uuid4
 
 from django import forms
+from django.http import QueryDict
 
 from annotation.models import Label
-
-VERDICTS = (
-    (Label.Verdict.FIRST, "A is stronger"),
-    (Label.Verdict.SECOND, "B is stronger"),
-    (Label.Verdict.TOO_CLOSE, "Too close"),
-    (Label.Verdict.CANNOT_JUDGE, "Cannot judge"),
-)
-VERDICT_WORDS = {value.value: words for value, words in VERDICTS}
+from frontend import wording
 
 
 class CorrectionForm(forms.Form):
@@ -29,7 +23,7 @@ class CorrectionForm(forms.Form):
 class AnswerForm(CorrectionForm):
     """`key` is made with the form: sending it twice changes the answer once."""
 
-    verdict = forms.ChoiceField(choices=VERDICTS, widget=forms.RadioSelect)
+    verdict = forms.ChoiceField(choices=Label.Verdict.choices, widget=forms.RadioSelect)
     reason = forms.CharField(label="Note", max_length=500, required=False)
     first_looks_swapped = forms.BooleanField(label="A looks swapped", required=False)
     second_looks_swapped = forms.BooleanField(label="B looks swapped", required=False)
@@ -37,6 +31,11 @@ class AnswerForm(CorrectionForm):
     field_order = ("verdict", "first_looks_swapped", "second_looks_swapped", "reason", "correction")
 
     @classmethod
-    def of(cls, label: Label) -> AnswerForm:
-        names = ("verdict", "reason", "first_looks_swapped", "second_looks_swapped")
-        return cls(initial={name: getattr(label, name) for name in names})
+    def of(cls, label: Label, data: QueryDict | None = None) -> AnswerForm:
+        """In the words of the project; a response of an arena cannot look swapped."""
+        flags = ("first_looks_swapped", "second_looks_swapped")
+        form = cls(data, initial={name: getattr(label, name) for name in ("verdict", "reason", *flags)})
+        form.fields["verdict"].choices = list(wording.verdicts(label.project).items())  # type: ignore[attr-defined]
+        for name in flags if label.project.is_arena else ():
+            del form.fields[name]
+        return form

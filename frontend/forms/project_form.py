@@ -111,6 +111,24 @@ class SettingsForm(forms.Form):
         return form
 
 
+class ArenaSettingsForm(SettingsForm):
+    """An arena has no strategy, no k and nothing held out; it has battles."""
+
+    strategy = k = attempt_cap = reuse = holdout_percent = None  # type: ignore[assignment]
+    question = forms.CharField(max_length=300, help_text="Asked above every battle.")
+    battles = forms.IntegerField(
+        label="Battles wanted",
+        min_value=1,
+        help_text="How many comparisons to ask for in all. More can be asked for at any time.",
+    )
+    names_told = forms.ChoiceField(
+        label="Models are told",
+        choices=Project.NamesTold.choices,
+        help_text="After each answer, an answer stands as it is, and whoever meets a prompt again may "
+        "recognise a response. Fixed once the first battle was drawn.",
+    )
+
+
 class RaiseForm(forms.Form):
     """The numbers that may still be raised in the middle of the work."""
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from annotation.models import Contender
 from training.comparing import Standing
 from training.models import Run
 from training.selectors import lineage
+from training.services import arenas
 
 register = template.Library()
 
@@ -34,6 +37,13 @@ def standing_mark(standing: Standing) -> SafeString:
 def subject(run: Run) -> Run | None:
     """The run that an evaluation is of."""
     return lineage.evaluated(run)
+
+
+@register.filter
+def run_of(contender: Contender) -> int | None:
+    """The run whose model wrote the responses of an arena's contender; None where it came from elsewhere."""
+    found = re.fullmatch(arenas.SOURCE, contender.source)
+    return int(found[1]) if found else None
 
 
 @register.filter

@@ -18,8 +18,8 @@ from annotation.models import Comparison, Project
 from annotation.selectors import adjudication as selectors
 from annotation.selectors import projects as project_selectors
 from annotation.services import adjudication
-from frontend import cards, desk
-from frontend.forms.decision_form import VOTE_WORDS, WORDS, DecisionForm
+from frontend import cards, desk, wording
+from frontend.forms.decision_form import DecisionForm
 
 PER_PAGE = 25
 PAGE, CASE = "frontend/adjudication/queue.html", "frontend/adjudication/case.html"
@@ -52,10 +52,11 @@ def decide(request: HttpRequest, slug: str, comparison_id: int) -> HttpResponse:
     project, user = _reviewed(request, slug), desk.person(request)
     form, told, tone = DecisionForm(request.POST), "Choose A, B or no winner.", "warn"
     if form.is_valid():
+        words = wording.outcomes(project)
         try:
             found = selectors.get(user, project, comparison_id)
             adjudication.decide(comparison=found, by=user, at=timezone.now(), **form.cleaned_data)
-            told, tone = f"Comparison {comparison_id}: {WORDS[form.cleaned_data['outcome']]}.", "ok"
+            told, tone = f"Comparison {comparison_id}: {words[form.cleaned_data['outcome']]}.", "ok"
         except DomainError as error:
             told = f"Comparison {comparison_id}: {error.message}"
     if not _is_fragment(request):
@@ -119,14 +120,14 @@ def _frame(request: HttpRequest, project: Project) -> dict[str, Any]:
         "project": project if manages else None,
         "manages": manages,
         "tab": "adjudication",
-        "words": WORDS,
+        "words": wording.outcomes(project),
     }
 
 
 def _context(request: HttpRequest, project: Project, found: Comparison | None) -> dict[str, Any]:
     user = desk.person(request)
     context = _frame(request, project) | {"waiting": selectors.count(user, project)}
-    context["vote_words"] = VOTE_WORDS
+    context |= {"vote_words": wording.votes(project), "better": wording.better(project)}
     if found is None:
         return context | {"kept_back": selectors.kept_back(user, project)}
     texts = selectors.texts(found)

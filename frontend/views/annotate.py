@@ -23,10 +23,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from annotation import rules
 from annotation.errors import DomainError
 from annotation.models import Assignment, Label, Project, User
-from annotation.selectors import practice, progress, projects, queue
+from annotation.selectors import arena_names, practice, progress, projects, queue
 from annotation.services import assignments, labels
 from annotation.services import practice as practising
-from frontend import cards
+from frontend import cards, wording
 from frontend.http import SignedInRequest, now
 from frontend.refusals import as_json
 
@@ -120,6 +120,7 @@ def page(request: SignedInRequest, slug: str) -> HttpResponse:
     context = {
         "project": project,
         "reasons": REASONS,
+        "better": wording.better(project),
         "can_manage": rules.can_manage(request.user, project),
         "settings": _settings(request.user, project),
     }
@@ -138,7 +139,10 @@ def answer(user: User, project: Project, body: Answer) -> dict[str, Any]:
     label = labels.submit(assignment_id=body.assignment, by=user, at=now(), **given)
     reply = _next(user, project, body.exclude) if body.want_next else {"counts": _counts(user, project)}
     told = practice.feedback(label)
-    return {**reply, "feedback": _feedback(label, told)} if told else reply
+    if told:
+        return {**reply, "feedback": _feedback(label, told, project)}
+    names = arena_names.of_label(project, label)
+    return {**reply, "names": f"{wording.told(label.verdict, names)}."} if names else reply
 
 
 @endpoint(Nothing)
@@ -180,18 +184,20 @@ def _task(assignment: Assignment) -> dict[str, Any]:
         {"side": side, "letter": letter, "anchor": card["anchor"] == side, **cards.texts(card[side])}
         for side, letter in (("first", "A"), ("second", "B"))
     ]
-    task = {"id": card["id"], "html": render_to_string("frontend/annotate/task.html", {"sides": sides})}
+    context = {"sides": sides, "is_arena": assignment.project.is_arena}
+    task = {"id": card["id"], "html": render_to_string("frontend/annotate/task.html", context)}
     if card["practice"] is None:
         return task
     can_skip = rules.can_manage(assignment.annotator, assignment.project)
-    context = {**card["practice"], "can_skip": can_skip}
-    return {**task, "practice": render_to_string("frontend/annotate/practice.html", context)}
+    place = {**card["practice"], "can_skip": can_skip}
+    return {**task, "practice": render_to_string("frontend/annotate/practice.html", place)}
 
 
-def _feedback(label: Label, told: dict[str, Any]) -> dict[str, Any]:
+def _feedback(label: Label, told: dict[str, Any], project: Project) -> dict[str, Any]:
     """What a practice answer is told, as HTML; it names the assignment it belongs to."""
     letters = {"first": "A", "second": "B"}
     context = {**told, "stronger": letters[told["answer"]], "given": letters.get(label.verdict)}
+    context["is_arena"] = project.is_arena
     return {
         "id": label.assignment_id,
         "right": told["right"],
@@ -228,6 +234,7 @@ def _settings(user: User, project: Project) -> dict[str, Any]:
     return {
         "scope": f"{user.pk}.{project.pk}",
         "leaseMinutes": project.lease_minutes,
+        "words": wording.verdicts(project),
         "nextUrl": url("next"),
         "answerUrl": url("answer"),
         "undoUrl": url("undo"),

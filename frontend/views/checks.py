@@ -28,7 +28,7 @@ def project_checks(request: HttpRequest, slug: str) -> HttpResponse:
     project = desk.managed(request, slug)
     way = request.POST.get("make", "")
     scores = FromScoresForm(request.POST if way == "scores" else None)
-    pair = PairForm(request.POST if way == "pair" else None)
+    pair = PairForm.of(project, request.POST if way == "pair" else None)
     status = 200
     if request.method == "POST":
         done = _from_scores(request, project, scores) if way == "scores" else _pair(request, project, pair)

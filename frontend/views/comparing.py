@@ -10,9 +10,12 @@ from django.shortcuts import render
 from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_safe
 
+from annotation import rules
 from annotation.models import Project
+from annotation.selectors import arena
 from frontend import desk
 from frontend.comparisons import FIRST, legend, metrics, overlaid
+from frontend.forms.arena_form import ArenaForm
 from frontend.plotly_csp import style_ids
 from training import comparing
 from training.comparison_files import FORMATS
@@ -21,6 +24,7 @@ from training.selectors import comparing as selectors
 from training.selectors import runs as run_selectors
 from training.selectors import studies
 from training.selectors import trade_off as sampling
+from training.services import arenas
 from training.trade_off import PAPER
 
 OFFERED = 100  # runs to choose from, the newest
@@ -47,6 +51,9 @@ def compare(request: HttpRequest, slug: str) -> HttpResponse:
         "runs_query": urlencode({"run": [run.pk for run in found.runs]}, doseq=True),
         "data_query": urlencode({"run": [run.pk for run in found.runs], "metric": asked}, doseq=True),
         "style_ids": style_ids(),
+        "arena_form": ArenaForm(),
+        "may_create": rules.can_create_project(desk.person(request)),
+        "arenas": arena.with_sources(desk.person(request), map(arenas.source, found.runs)),
     }
     return render(request, "frontend/compare.html", context)
 

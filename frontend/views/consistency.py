@@ -9,6 +9,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
+from annotation import kinds
 from annotation.models import Analysis, Project, Split
 from annotation.selectors import consistency, flags
 from annotation.services import analyses, exclusion
@@ -120,7 +121,7 @@ def preference_change(request: HttpRequest, slug: str, preference_id: int) -> Ht
 
 def _context(request: HttpRequest, slug: str, kind: str) -> dict[str, Any]:
     """What was found for the split that the address names."""
-    project = desk.managed(request, slug)
+    project = desk.of_preferences(request, slug, kinds.NO_STRENGTHS)
     split = request.GET.get("split", "")
     split = split if split in Split.values else Split.TRAIN.value
     state = _state(request, project)

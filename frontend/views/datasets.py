@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.text import slugify
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from annotation import sampling
+from annotation import kinds, sampling
 from annotation.errors import DomainError
 from annotation.exports import EXPORTS
 from annotation.models import PopDataset, Project
@@ -20,9 +20,8 @@ from annotation.selectors import datasets as selectors
 from annotation.selectors import freeze_preview as preview_selectors
 from annotation.selectors import history, pace
 from annotation.services import datasets, freeze_options
-from frontend import desk
+from frontend import desk, wording
 from frontend.forms.admin_forms import FreezeForm
-from frontend.forms.label_form import VERDICT_WORDS
 from frontend.snippets import dataset_snippets
 from training.selectors import runs as run_selectors
 
@@ -35,7 +34,7 @@ PREVIEW_ROWS = 5
 def dataset_list(request: HttpRequest, slug: str) -> HttpResponse:
     """The list, and the form that freezes another."""
     user = desk.person(request)
-    project = desk.managed(request, slug)
+    project = desk.of_preferences(request, slug, kinds.NO_FREEZING)
     form = _form(request, project)
     status = 200
     if request.method == "POST":
@@ -168,7 +167,7 @@ def _context(request: HttpRequest, dataset_id: int) -> dict[str, Any]:
         context |= {
             "corrections": corrections[:20],
             "corrected": corrections.count(),
-            "words": VERDICT_WORDS,
+            "words": wording.verdicts(dataset.project),
             "rows": _first_rows(dataset),
             "runs": runs[:20],
             "snippets": dataset_snippets(request, dataset),

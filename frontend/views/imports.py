@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from annotation import kinds
 from annotation.errors import DomainError
 from annotation.models import PreferenceImport, Project, Split
 from annotation.selectors import imports as selectors
@@ -31,7 +32,7 @@ LIVE = {PreferenceImport.State.QUEUED, PreferenceImport.State.RUNNING}
 @desk.page
 def project_imports(request: HttpRequest, slug: str) -> HttpResponseBase:
     """The list, and the two ways to start another. Who may not import is turned away unread."""
-    return _imports(request, desk.managed(request, slug))
+    return _imports(request, desk.of_preferences(request, slug, kinds.NO_IMPORTS))
 
 
 @csrf_protect

@@ -11,14 +11,14 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from annotation import rules
+from annotation import kinds, rules
 from annotation.errors import DomainError
 from annotation.models import Label
+from annotation.selectors import arena_names
 from annotation.selectors import history as selectors
 from annotation.selectors import projects as project_selectors
 from annotation.services import history
-from frontend import cards, desk
-from frontend.forms.label_form import VERDICT_WORDS as WORDS
+from frontend import cards, desk, wording
 from frontend.forms.label_form import AnswerForm, CorrectionForm
 
 PER_PAGE = 25
@@ -35,7 +35,15 @@ def my_labels(request: HttpRequest, slug: str) -> HttpResponse:
     for label in rows:
         low, high = label.comparison.low, label.comparison.high
         label.sides = (low, high) if label.low_first else (high, low)  # type: ignore[attr-defined]
-    context = {"about": project, "rows": rows, "older": older, "words": WORDS, "paged": _is_number(request)}
+    names = arena_names.of_labels(project, rows)
+    context = {
+        "about": project,
+        "rows": rows,
+        "older": older,
+        "words": wording.verdicts(project),
+        "told": {row.pk: wording.told(row.verdict, names[row.pk]) for row in rows if row.pk in names},
+        "paged": _is_number(request),
+    }
     return render(request, "frontend/labels/mine.html", context)
 
 
@@ -48,7 +56,8 @@ def project_labels(request: HttpRequest, slug: str) -> HttpResponse:
     rows = selectors.of_project(desk.person(request), project)
     if asked["annotator"]:
         rows = rows.filter(annotator__username=asked["annotator"])
-    if asked["verdict"] in WORDS:
+    words = wording.verdicts(project)
+    if asked["verdict"] in words:
         rows = rows.filter(verdict=asked["verdict"])
     if asked["comparison"]:
         number = asked["comparison"]
@@ -57,7 +66,7 @@ def project_labels(request: HttpRequest, slug: str) -> HttpResponse:
     query = request.GET.copy()
     query.pop("before", None)
     context = {"project": project, "tab": "labels", "rows": found, "older": older, "asked": asked}
-    context |= {"words": WORDS, "query": query.urlencode(), "paged": _is_number(request)}
+    context |= {"words": words, "query": query.urlencode(), "paged": _is_number(request)}
     return render(request, "frontend/labels/all.html", context)
 
 
@@ -70,7 +79,7 @@ def label_page(request: HttpRequest, label_id: int) -> HttpResponse:
     story = selectors.story(user, label_id)
     form, status = AnswerForm.of(story.label), 200
     if request.method == "POST":
-        form, status = AnswerForm(request.POST), 422
+        form, status = AnswerForm.of(story.label, request.POST), 422
         if form.is_valid():
             try:
                 new = history.edit(label_id=label_id, by=user, at=timezone.now(), **form.cleaned_data)
@@ -102,13 +111,15 @@ def _context(request: HttpRequest, story: selectors.Story, form: AnswerForm) -> 
     sides = [("A", story.first), ("B", story.second)]
     texts = [{"letter": letter, **cards.texts(side)} for letter, side in sides]
     can_change = story.own and label.is_current and label.project.state != "archived"
+    can_change = can_change and not kinds.tells_names(label.project)
     form.fields["correction"].required = story.held_by is not None  # says so; the service insists
     return {
         "about": label.project,
         "story": story,
         "label": label,
         "sides": texts,
-        "words": WORDS,
+        "words": wording.verdicts(label.project),
+        "told": wording.told(label.verdict, story.models) if story.models else "",
         "form": form,
         "can_change": can_change,
         "manages": rules.can_manage(desk.person(request), label.project),

@@ -19,7 +19,7 @@ from annotation.selectors import progress as progress_selectors
 from annotation.selectors import raising as raising_selectors
 from annotation.services import projects, raising
 from frontend import desk
-from frontend.forms.project_form import RaiseForm, SettingsForm
+from frontend.forms.project_form import ArenaSettingsForm, RaiseForm, SettingsForm
 from frontend.forms.strategies import labels_estimate
 from training.selectors import runs as run_selectors
 
@@ -76,7 +76,9 @@ def project_live(request: HttpRequest, slug: str) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def project_settings(request: HttpRequest, slug: str) -> HttpResponse:
     project = desk.managed(request, slug)
-    form = SettingsForm.of(project, request.POST or None, _fixed(request, project))
+    kind = ArenaSettingsForm if project.is_arena else SettingsForm
+    fixed = _fixed(request, project) & kind.base_fields.keys()
+    form = kind.of(project, request.POST or None, fixed)
     status = 200
     if request.method == "POST":
         status = 422
@@ -90,7 +92,7 @@ def project_settings(request: HttpRequest, slug: str) -> HttpResponse:
             except DomainError as error:
                 desk.show_refusal(form, error)
     user = desk.person(request)
-    context = {"project": project, "tab": "settings", "form": form, "begun": form.fields["strategy"].disabled}
+    context = {"project": project, "tab": "settings", "form": form, "begun": "strategy" in fixed}
     context["estimate"] = estimates.of_project(user, project)
     return render(request, "frontend/project_settings.html", context, status=status)
 
@@ -123,8 +125,7 @@ def project_state(request: HttpRequest, slug: str) -> HttpResponse:
 def _fixed(request: HttpRequest, project: Project) -> set[str]:
     """What the service will no longer change, so that nobody types it in vain."""
     counts = funnel.of_project(desk.person(request), project)
-    shaping = (projects.BEFORE_DRAWING - raising.RAISABLE) & SettingsForm.base_fields.keys()
-    fixed = shaping if counts.comparisons else set()
+    fixed = projects.BEFORE_DRAWING - raising.RAISABLE if counts.comparisons else set()
     return set(fixed) | (set(projects.BEFORE_IMPORTING) if counts.preferences else set())
 
 
@@ -138,6 +139,7 @@ def _overview(request: HttpRequest, project: Project) -> dict[str, Any]:
         "tab": "overview",
         "funnel": funnel.of_project(user, project),
         "progress": known,
+        "battles": known.decided + known.undecided,
         "checked": any(one.checks for one in known.per_annotator),
         "raise": raising_selectors.of_project(user, project),
         "imports": import_selectors.of_project(user, project)[:3],

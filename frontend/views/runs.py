@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from annotation import kinds
 from annotation.errors import DomainError, Invalid
 from annotation.models import PopDataset, Project
 from annotation.selectors import datasets as dataset_selectors
@@ -32,7 +33,7 @@ LIVE = {Run.State.QUEUED, Run.State.RUNNING, Run.State.CANCELLING}
 @require_safe
 def run_list(request: HttpRequest, slug: str) -> HttpResponse:
     user = desk.person(request)
-    project = desk.managed(request, slug)
+    project = desk.of_preferences(request, slug, kinds.NO_FREEZING)
     rows = selectors.of_project(user, project).select_related("dataset__project", "created_by")
     rows = rows.prefetch_related(family.prefetched())
     page = desk.pages(request, rows)
@@ -52,7 +53,7 @@ def run_list(request: HttpRequest, slug: str) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def run_new(request: HttpRequest, slug: str) -> HttpResponse:
     """The form: a preset fills it, the spec checks it, the service launches."""
-    project = desk.managed(request, slug)
+    project = desk.of_preferences(request, slug, kinds.NO_FREEZING)
     if (evaluation := _evaluation_like(request)) is not None:
         return redirect(evaluation)
     form = _form(request)

@@ -40,7 +40,7 @@ def test_card_tells_no_secrets(cast: Cast) -> None:
     extra = [{"role": "user", "content": "Hi", "score": 4.75}]
     Preference.objects.update(prompt=extra, score_chosen=7777.25)
     card = queue.card(_lease(cast))
-    assert set(card) == {"id", "expires_at", "first", "second", "anchor", "question", "practice"}
+    assert set(card) == {"id", "kind", "expires_at", "first", "second", "anchor", "question", "practice"}
     assert set(card["first"]) == set(card["second"]) == {"prompt", "chosen", "rejected"}
     written = json.dumps(card, default=str)
     assert not any(secret in written for secret in ("7777", "4.75", "score", "secret-source", "secret-"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -20,6 +21,7 @@ from annotation.models import (
     Label,
     PopDataset,
     PreferenceImport,
+    Project,
     User,
     Webhook,
     WebhookDelivery,
@@ -36,6 +38,7 @@ from annotation.services import (
     webhook_settings,
     webhooks,
 )
+from tests.annotation.arenas import voted_arena
 from tests.annotation.disputes import disputed
 from tests.cast import Cast, add_preferences, make_user, reviewer_of
 from training.models import Run
@@ -193,6 +196,13 @@ class World:
             at=self.at,
         )
 
+    @cached_property
+    def arena(self) -> Project:
+        """An arena with a vote, the cast and the reviewer in it."""
+        made = voted_arena(self.cast)
+        reviewer_of(made)
+        return made
+
     def queued_import(self) -> PreferenceImport:
         """An import that no worker has taken up."""
         return PreferenceImport.objects.create(
@@ -215,6 +225,16 @@ class World:
         folder = settings.RUNS_DIR / str(run.pk)
         folder.mkdir(parents=True)
         (folder / "generations.jsonl").write_text("{}\n")
+        return run
+
+    def run_that_answered(self) -> Run:
+        """With responses of its model and of its reference."""
+        run = self.run(number=6)
+        folder = settings.RUNS_DIR / str(run.pk)
+        folder.mkdir(parents=True)
+        for name in ("generations.jsonl", "reference-generations.jsonl"):
+            line = {"prompt_id": "p", "prompt": "Why?", "response": name, "tokens": [1], "ended": "eos"}
+            (folder / name).write_text(json.dumps(line) + "\n")
         return run
 
     def run_with_model(self) -> Run:

@@ -171,6 +171,19 @@ def a_runs_preference(world: World) -> dict[str, Any]:
     return {"pk": run.pk, "preference": run.project.preferences.earliest("pk").content_hash}
 
 
+def an_arena(world: World) -> dict[str, Any]:
+    return {"project": world.arena.slug}
+
+
+def two_responses(world: World) -> dict[str, Any]:
+    said = [{"prompt": "Why?", "model": name, "response": f"By {name}."} for name in ("one", "two")]
+    return {"name": "Birds", "entries": said}
+
+
+def a_run_that_answered(world: World) -> dict[str, Any]:
+    return {"runs": [world.run_that_answered().pk], "with_reference": True}
+
+
 TABLE: dict[tuple[str, str], Row] = {
     # yourself
     ("GET", "api-me"): everyone("read"),
@@ -250,6 +263,13 @@ TABLE: dict[tuple[str, str], Row] = {
     ("GET", "api-quality"): reviewers("read"),
     ("GET", "api-annotators"): managers("read"),
     ("GET", "api-annotator-pairs"): managers("read"),
+    # arenas
+    ("POST", "api-arenas"): row("manage", (201, 403, 403, 403), body=two_responses),
+    ("GET", "api-arena"): managers("read", path=an_arena),
+    ("GET", "api-arena-download"): managers("read", path=an_arena),
+    ("GET", "api-arena-votes"): managers("read", path=an_arena),
+    ("POST", "api-arena-preferences"): managers("manage", 201, an_arena, lambda world: {"into": world.slug}),
+    ("POST", "api-run-arenas"): row("manage", (201, 403, 403, 404), in_project, a_run_that_answered),
     # disputed comparisons
     ("GET", "api-disputes"): reviewers("read"),
     ("GET", "api-dispute"): reviewers("read", path=a_dispute),

@@ -51,6 +51,7 @@ HELPERS = {
     "annotation/imports/records.py": "what a reader gives",
     "annotation/imports/streams.py": "bytes to lines, for every format",
     "annotation/imports/values.py": "text, messages and scores, for every format",
+    "annotation/sampling/battles.py": "draws the battles of an arena; no project can choose it",
     "annotation/sampling/lots.py": "says when a check is mixed into the work",
     "annotation/sampling/permutation.py": "the permutation every strategy reads",
     "annotation/sampling/plan.py": "what a strategy is",

@@ -35,6 +35,7 @@ from annotation.services import (
     webhook_settings,
     webhooks,
 )
+from tests.annotation.arenas import voted_arena
 from tests.annotation.disputes import disputed
 from tests.annotation.playing import label_everything
 from tests.cast import Cast, add_preferences
@@ -82,6 +83,11 @@ class Desk:
         """A comparison the annotators disagree about, made when first asked for."""
         waiting = Comparison.objects.filter(pool__project=self.project, disputed=True)
         return waiting.first() or disputed(self.cast)
+
+    @property
+    def arena(self) -> Project:
+        """An arena with a vote, made when first asked for."""
+        return Project.objects.filter(kind="arena").first() or voted_arena(self.cast)
 
     @property
     def webhook(self) -> Webhook:

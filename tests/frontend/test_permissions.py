@@ -13,6 +13,7 @@ from django.db import transaction
 from django.test import Client, override_settings
 from django.urls import reverse
 
+from annotation.models import Project
 from frontend import urls
 from tests.cast import make_cast, make_project, reviewer_of
 from tests.frontend.conftest import Desk, below, make_desk, make_run, signed_in
@@ -89,6 +90,11 @@ TABLE = (
     Row("project-checks", "get", "project", MANAGERS_READ),
     Row("project-checks", "post", "project", MANAGERS_WRONG),
     Row("gold-change", "post", "gold", MANAGERS_WRONG),
+    Row("arena", "get", "arena", MANAGERS_READ),
+    Row("arena-standings", "get", "arena", MANAGERS_READ),
+    Row("arena-votes", "get", "arena", MANAGERS_READ),
+    Row("arena-preferences", "post", "arena", MANAGERS_DO),
+    Row("arena-of-runs", "post", "project", MANAGERS_DO),
     Row("project-quality", "get", "project", MANAGERS_READ),
     Row("quality-live", "get", "project", MANAGERS_READ),
     Row("quality-csv", "get", "project", MANAGERS_READ),
@@ -192,6 +198,7 @@ def address(row: Row, desk: Desk) -> str:
         "invite": [slug, desk.invite.pk],
         "gold": [slug, desk.gold.pk if row.about == "gold" else 0],
         "dispute": [slug, desk.dispute.pk if row.about == "dispute" else 0],
+        "arena": [desk.arena.slug if row.about == "arena" else ""],
         "preference": [slug, desk.project.preferences.earliest("pk").pk],
         "webhook": [slug, desk.webhook.pk if row.about == "webhook" else 0],
         "delivery": [slug, *(desk.delivery if row.about == "delivery" else (0, 0))],
@@ -219,6 +226,8 @@ def client_of(person: str, desk: Desk) -> Client:
         "outsider": desk.cast.outsider,
         "reviewer": reviewer_of(desk.project),
     }
+    for arena in Project.objects.filter(kind="arena"):
+        reviewer_of(arena)
     return signed_in(people[person]) if person in people else Client()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from annotation.api.routing import route
+from training.api.views.arenas import RunArenaViewSet
 from training.api.views.comparing import (
     CompareFileViewSet,
     CompareViewSet,
@@ -30,6 +31,7 @@ urlpatterns = [
     *route("projects/<slug:project>/runs/", ProjectRunViewSet, "project-runs", get="list"),
     *route("projects/<slug:project>/compare", CompareViewSet, "compare", get="retrieve"),
     *route("projects/<slug:project>/compare/download", CompareFileViewSet, "compare-file", get="retrieve"),
+    *route("projects/<slug:project>/arenas", RunArenaViewSet, "run-arenas", post="create"),
     *route("projects/<slug:project>/leaderboard/", LeaderboardViewSet, "leaderboard", get="list"),
     *route("projects/<slug:project>/sampling", SamplingViewSet, "sampling", get="retrieve"),
     *route("runs/", RunViewSet, "runs", post="create"),

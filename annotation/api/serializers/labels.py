@@ -6,7 +6,7 @@ from rest_framework import serializers
 
 from annotation.api.routing import MAX_ID
 from annotation.api.serializers.preferences import TextsSerializer
-from annotation.api.serializers.queue import LabelSerializer
+from annotation.api.serializers.queue import LabelSerializer, ModelsSerializer
 from annotation.models import Label, LabelEvent
 
 
@@ -50,6 +50,9 @@ class StorySerializer(serializers.Serializer[Any]):
     first = TextsSerializer()
     second = TextsSerializer()
     events = LabelEventSerializer(many=True)
+    models = ModelsSerializer(
+        allow_null=True, help_text="In an arena, once the names are told; null otherwise."
+    )
     held_by = serializers.IntegerField(
         source="held_by.number",
         allow_null=True,

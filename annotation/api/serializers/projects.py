@@ -21,6 +21,7 @@ SETTINGS = (
     "practice_size",
     "dispute_below",
 )
+ARENA_SETTINGS = ("battles", "names_told")
 
 
 class ProjectSerializer(serializers.ModelSerializer[Project]):
@@ -33,11 +34,13 @@ class ProjectSerializer(serializers.ModelSerializer[Project]):
         fields = (
             "id",
             "slug",
+            "kind",
             "name",
             "question",
             "guidelines",
             "state",
             *SETTINGS,
+            *ARENA_SETTINGS,
             "created_at",
             "role",
         )
@@ -52,8 +55,15 @@ class ProjectWriteSerializer(serializers.ModelSerializer[Project]):
 
     class Meta:
         model = Project
-        fields = ("name", "question", "guidelines", *SETTINGS, "seed")
+        fields: tuple[str, ...] = ("name", "question", "guidelines", *SETTINGS, "seed")
         extra_kwargs = {"seed": {"required": False, "write_only": True}}
+
+
+class ProjectChangeSerializer(ProjectWriteSerializer):
+    """What of a project can be changed; the last two in arenas only."""
+
+    class Meta(ProjectWriteSerializer.Meta):
+        fields = (*ProjectWriteSerializer.Meta.fields, *ARENA_SETTINGS)
 
 
 class MemberSerializer(serializers.ModelSerializer[Membership]):

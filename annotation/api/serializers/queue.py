@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from annotation.api.routing import MAX_ID
 from annotation.api.serializers.preferences import TextsSerializer
-from annotation.models import Label
+from annotation.models import Label, Project
 
 MAX_EXCLUDED = 20  # more than the leases one person can hold
 
@@ -27,6 +27,9 @@ class CardSerializer(serializers.Serializer[Any]):
     """One comparison leased to you, in the order to show it."""
 
     id = serializers.IntegerField(help_text="The assignment.")
+    kind = serializers.ChoiceField(
+        Project.Kind.choices, help_text="arena: `chosen` is a response to the prompt, `rejected` is empty."
+    )
     expires_at = serializers.DateTimeField()
     question = serializers.CharField()
     anchor = serializers.ChoiceField(["first", "second"], allow_null=True)
@@ -114,9 +117,19 @@ class FeedbackSerializer(serializers.Serializer[Any]):
     explanation = serializers.CharField(allow_blank=True)
 
 
+class ModelsSerializer(serializers.Serializer[Any]):
+    """Which models wrote the two responses; several said the same."""
+
+    first = serializers.ListField(child=serializers.CharField())
+    second = serializers.ListField(child=serializers.CharField())
+
+
 class AnsweredSerializer(serializers.Serializer[Any]):
     label = LabelSerializer()  # type: ignore[assignment]
     feedback = FeedbackSerializer(allow_null=True, help_text="After a practice answer; null otherwise.")
+    models = ModelsSerializer(
+        allow_null=True, help_text="In an arena that tells them after each answer; null otherwise."
+    )
     next = NextField(allow_null=True, help_text="null when `want_next` was false.")
 
 

@@ -16,6 +16,7 @@ from annotation.api.serializers.projects import (
     AuditSerializer,
     MemberSerializer,
     MemberWriteSerializer,
+    ProjectChangeSerializer,
     ProjectSerializer,
     ProjectWriteSerializer,
 )
@@ -56,11 +57,11 @@ class ProjectViewSet(ApiViewSet):
         """One project, by its id or its slug."""
         return self._answer(self.project())
 
-    @documented(ProjectSerializer, takes=ProjectWriteSerializer, refuses=(400, 404, 409, 422))
+    @documented(ProjectSerializer, takes=ProjectChangeSerializer, refuses=(400, 404, 409, 422))
     def partial_update(self, request: Request, project: str) -> Response:
         """Change settings; what shapes the drawing is fixed once something was drawn or imported (409)."""
         found = self.project()
-        changes = self.given(ProjectWriteSerializer, partial=True)
+        changes = self.given(ProjectChangeSerializer, partial=True)
         return self._answer(project_deeds.update(project=found, by=self.by, at=self.at, **changes))
 
     @documented(ProjectSerializer, refuses=(404, 409))

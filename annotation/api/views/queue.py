@@ -22,7 +22,7 @@ from annotation.api.serializers.queue import (
     ReleasedSerializer,
 )
 from annotation.models import Project
-from annotation.selectors import practice, queue
+from annotation.selectors import arena_names, practice, queue
 from annotation.services import assignments, labels
 
 
@@ -65,7 +65,12 @@ class AssignmentViewSet(ApiViewSet):
         want_next, exclude = given.pop("want_next"), given.pop("exclude")
         label = labels.submit(assignment_id=pk, by=self.by, at=self.at, **given)
         following = next_card(self, label.project, exclude) if want_next else None
-        answered = {"label": label, "feedback": practice.feedback(label), "next": following}
+        answered = {
+            "label": label,
+            "feedback": practice.feedback(label),
+            "models": arena_names.of_label(label.project, label),
+            "next": following,
+        }
         return Response(AnsweredSerializer(answered).data, status=201)
 
     @documented(ExtendedSerializer, takes=HeartbeatSerializer, refuses=(400, 422))

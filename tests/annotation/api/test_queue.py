@@ -29,7 +29,7 @@ def answer(client: APIClient, card: dict[str, Any], **body: Any) -> Any:
 
 def test_a_card_holds_the_texts_and_nothing_else(cast: Cast, base: str) -> None:
     card = post(by_token(cast.ann_one, "annotate"), f"{base}/next").json()
-    assert set(card) == {"id", "expires_at", "question", "anchor", "first", "second", "practice"}
+    assert set(card) == {"id", "kind", "expires_at", "question", "anchor", "first", "second", "practice"}
     assert set(card["first"]) == set(card["second"]) == {"prompt", "chosen", "rejected"}
     assert card["first"]["prompt"][0]["role"] == "user"
 

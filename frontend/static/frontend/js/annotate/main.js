@@ -5,10 +5,13 @@ import { Session } from "./session.js";
 
 const session = new Session(JSON.parse(document.getElementById("settings").textContent));
 const askReason = reasonDialog((reason) => session.answer("cannot_judge", reason));
-const askSwapped = swappedDialog(
-  () => session.flags,
-  (side, on) => session.flag(side, on),
-);
+// A response of an arena has nothing it could be swapped with: its page has no such dialog.
+const askSwapped =
+  document.getElementById("swapped-dialog") &&
+  swappedDialog(
+    () => session.flags,
+    (side, on) => session.flag(side, on),
+  );
 const open = (id) => document.getElementById(id).showModal();
 
 const deeds = {
@@ -16,7 +19,7 @@ const deeds = {
   2: () => session.answer("second"),
   0: () => session.answer("too_close"),
   x: () => session.answerable && askReason(),
-  f: () => session.answerable && askSwapped(),
+  f: () => session.answerable && askSwapped?.(),
   z: () => session.undo(),
   e: () => session.stage.expandAll(),
   g: () => open("guidelines"),

@@ -10,12 +10,6 @@ const SHORTEST_LOOK_MS = 350; // nobody has read four texts by then: a double pr
 const ASK_AGAIN_MS = 20_000;
 const RETRY_MS = 3_000;
 const BANNER_AFTER_MS = 1_500;
-const WORDS = {
-  first: "A is stronger",
-  second: "B is stronger",
-  too_close: "Too close",
-  cannot_judge: "Cannot judge",
-};
 const TAKEN_BACK = "Your last answer was taken back. Answer again.";
 const AWAY =
   "You were away for longer than a comparison is kept for you, so it went back to the queue. " +
@@ -84,7 +78,7 @@ export class Session {
     this.given.set(item.key, task);
     this.stage.press(verdict);
     if (task.practice) this.practice.wait(item.key);
-    this.#show(`${WORDS[verdict]}.`);
+    this.#show(`${this.settings.words[verdict]}.`);
     this.#count();
     this.sender.kick();
     setTimeout(() => this.#banner(), BANNER_AFTER_MS);
@@ -173,6 +167,7 @@ export class Session {
     this.given.delete(item.key);
     this.supply.take(reply);
     this.practice.tell(item.key, reply.feedback);
+    if (reply.names) this.stage.names(reply.names);
     this.supply.fill();
     this.#banner();
   }
@@ -180,7 +175,7 @@ export class Session {
   #refused(item, error) {
     this.given.delete(item.key);
     this.practice.drop(item.key);
-    this.stage.notice(`Your answer “${WORDS[item.verdict]}” was not counted. ${error.message}`);
+    this.stage.notice(`Your answer “${this.settings.words[item.verdict]}” was not counted. ${error.message}`);
     this.#count();
     this.#banner();
     this.supply.fill();

@@ -68,6 +68,13 @@ export class Stage {
     told.querySelector("[data-continue]").focus({ preventScroll: true });
   }
 
+  /** An arena that tells who wrote what: about the answer given last. */
+  names(words) {
+    byId("names-words").textContent = words;
+    byId("names").hidden = false;
+    this.announce(words);
+  }
+
   flag(side, on) {
     this.root.querySelector(`[data-flag="${side}"]`)?.setAttribute("aria-pressed", String(on));
   }

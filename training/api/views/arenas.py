@@ -1,0 +1,51 @@
+"""Arenas of runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from annotation.api.base import ApiViewSet
+from annotation.api.docs import documented
+from annotation.api.routing import MAX_ID
+from annotation.api.serializers.arenas import ArenaSettingsSerializer
+from annotation.api.serializers.projects import ProjectSerializer
+from annotation.selectors import projects
+from training.selectors.comparing import MAX_RUNS
+from training.services import arenas
+
+
+class RunArenaWriteSerializer(ArenaSettingsSerializer):
+    """An arena of what the models of runs wrote."""
+
+    name = serializers.CharField(
+        max_length=200,
+        default="",
+        allow_blank=True,
+        help_text="Annotators read it; absent: of how many models, and the day.",
+    )
+    runs = serializers.ListField(
+        child=serializers.IntegerField(min_value=1, max_value=MAX_ID),
+        min_length=1,
+        max_length=100,
+        help_text=f"Ids of runs of the project that wrote responses, at most {MAX_RUNS}.",
+    )
+    with_reference = serializers.BooleanField(
+        default=False, help_text="The reference's responses take part as a model of its own."
+    )
+
+
+class RunArenaViewSet(ApiViewSet):
+    """Ask people which run's model is better."""
+
+    scopes = {"create": "manage"}
+
+    @documented(ProjectSerializer, takes=RunArenaWriteSerializer, status=201, refuses=(400, 404, 422))
+    def create(self, request: Request, project: str) -> Response:
+        """Make an arena of runs that wrote responses, the first of each to a prompt; you become its owner."""
+        given: dict[str, Any] = self.given(RunArenaWriteSerializer)
+        made = arenas.from_runs(project=self.project(), by=self.by, at=self.at, **given)
+        return Response(ProjectSerializer(projects.with_role(self.by).get(pk=made.pk)).data, status=201)
