@@ -70,7 +70,7 @@ def folders(root: Path, **changes: dict[str, Any]) -> dict[str, Path]:
     return found
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")  # peft's
 def test_two_processes_with_parts_of_the_weights_train_what_one_trains_with_all(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

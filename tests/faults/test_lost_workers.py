@@ -24,6 +24,7 @@ def runner(bare_stack: LiveStack) -> Runner:
     return Runner(bare_stack)
 
 
+@pytest.mark.long
 def test_a_worker_that_is_stopped_hands_its_run_back_and_the_next_one_goes_on(
     bare_stack: LiveStack, runner: Runner
 ) -> None:

@@ -28,7 +28,7 @@ def run(folder: Path, *words: str) -> str:
     return out.read_text()
 
 
-@pytest.mark.slow
+@pytest.mark.long  # CI makes the same study at its full size
 def test_a_study_is_made_once_and_reported(tmp_path: Path) -> None:
     words = ("sanity", "--seeds", "1", "--first-seed", "5", "--processes", "1")
     run(tmp_path, *words)
