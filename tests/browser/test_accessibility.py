@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,11 +24,13 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 WIDTHS = {"light": 1440, "dark": 390}  # colours are the same at any width: each theme is looked at in one
+LOOKS = ("color-contrast", "scrollable-region-focusable", "target-size")  # what theme and width change
 
 
-def findings(page: Page) -> list[str]:
-    # Without the details of what is right, which are most of its answer.
-    results: dict[str, Any] = Axe().run(page, options={"resultTypes": ["violations"]}).response
+def findings(page: Page, rules: Sequence[str] = ()) -> list[str]:
+    """What axe finds by these rules, or by all, without the details of what is right: most of its answer."""
+    options: dict[str, Any] = {"resultTypes": ["violations"]} | ({"runOnly": list(rules)} if rules else {})
+    results: dict[str, Any] = Axe().run(page, options=options).response
     return [
         f"{found['id']} ({found['impact']}): {node['html'][:160]} — {node['failureSummary'][:300]}"
         for found in results["violations"]

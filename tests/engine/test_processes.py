@@ -156,6 +156,7 @@ def environment(pid: str) -> dict[str, str]:
     return dict(pair.split("=", 1) for pair in text.split("\0") if "=" in pair)
 
 
+@pytest.mark.long
 def test_two_processes_fine_tune_what_one_does(tmp_path: Path) -> None:
     """22 responses in steps of 7: the last one of an epoch has one, and the first process nothing to do."""
     training = TRAINING | {"epochs": 3, "rows_per_step": 7, "micro_batch": 3}
@@ -171,6 +172,7 @@ def test_two_processes_fine_tune_what_one_does(tmp_path: Path) -> None:
     assert last == [0.0] * 3  # a single response
 
 
+@pytest.mark.long
 def test_two_processes_learn_rewards_as_one_does_and_stop_together(tmp_path: Path) -> None:
     """Each row goes alone, so that padding is the same; every process has the same held-out loss."""
     training = {"epochs": 9, "learning_rate": 0.02, "save_steps": 1, "rows_per_step": 9, "max_tokens": 16}

@@ -42,6 +42,7 @@ def test_a_killed_engine_fails_the_run_with_the_reason_and_the_worker_goes_on(
     runner.wait(run, "finished")
 
 
+@pytest.mark.long
 def test_an_engine_that_is_terminated_from_outside_is_started_again(
     worker: LiveStack, runner: Runner
 ) -> None:
