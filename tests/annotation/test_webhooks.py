@@ -120,7 +120,10 @@ def test_a_receiver_that_never_ends_is_left_in_time(cast: Cast, monkeypatch: Any
     assert (delivery.state, delivery.response_status, delivery.attempts) == ("waiting", None, 1)
     assert delivery.response_excerpt.startswith("No answer within")
     assert delivery.next_try_at > timezone.now()
-    assert not [one for one in threading.enumerate() if isinstance(one, threading.Timer)]
+    timers = [one for one in threading.enumerate() if isinstance(one, threading.Timer)]
+    for one in timers:  # cancelled, and perhaps still about to end
+        one.join(5)
+    assert not [one for one in timers if one.is_alive()]
 
 
 def test_gone_ends_the_webhook(cast: Cast) -> None:

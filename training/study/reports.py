@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +123,7 @@ def entry(root: Path, name: str) -> Entry:
     study, preset, small = _asked(name)
     file = folder(root, name) / RESULTS
     if not file.is_file():
-        done, wanted = made(root, study)
+        done, wanted = made(root, name)
         words = f"{done} of {wanted} trainings are done; the command goes on with the others." if done else ""
         state = State.PARTIAL if done else State.ABSENT
         return Entry(name, study, state, words, small=small, preset=preset)
@@ -157,17 +158,24 @@ def read(file: Path) -> Found:
         raise Unreadable(f"it is no report of this version (at {error}).") from error
 
 
-def made(root: Path, study: Study) -> tuple[int, int]:
-    """How many of a study's trainings were made, by its usual settings and seeds, and how many there are.
+def made(root: Path, name: str) -> tuple[int, int]:
+    """How many trainings of a study were made, by its usual settings and seeds, and how many there are.
 
     Those whose margin follows from others' results are left out: their place is not known before.
     """
-    seeds = range(FIRST_SEED, FIRST_SEED + study.seeds)
-    cells = {one.key: one for setting in study.settings for one in setting.cells(seeds).values()}
-    wanted = [one for one in cells.values() if not one.method.margin_of]
+    wanted = _wanted(name)
     if not (root / "cells").is_dir():
         return 0, len(wanted)
-    return sum((settings.place(root, one) / settings.RESULT).is_file() for one in wanted), len(wanted)
+    return sum((root / "cells" / one / settings.RESULT).is_file() for one in wanted), len(wanted)
+
+
+@cache
+def _wanted(name: str) -> tuple[str, ...]:
+    """The folders of a study's trainings: hundreds of hashes, and always the same."""
+    study, _, _ = _asked(name)
+    seeds = range(FIRST_SEED, FIRST_SEED + study.seeds)
+    cells = {one.key: one for setting in study.settings for one in setting.cells(seeds).values()}
+    return tuple(settings.folder_name(one) for one in cells.values() if not one.method.margin_of)
 
 
 def contrast(found: Found, ours: str, theirs: str, metric: str) -> Figure | None:

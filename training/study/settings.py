@@ -150,7 +150,12 @@ def rewards_name(seed: int, data: Data | Corpus) -> str:
 
 def place(root: Path, cell: Cell, margin: float | None = None) -> Path:
     """The folder of a cell, and in it, once it is made, `RESULT`."""
-    return root / "cells" / key_of([cell.key, margin])
+    return root / "cells" / folder_name(cell, margin)
+
+
+def folder_name(cell: Cell, margin: float | None = None) -> str:
+    """The name of a cell's folder."""
+    return key_of([cell.key, margin])
 
 
 def known(root: Path, cell: Cell, margin: float | None = None) -> dict[str, Any] | None:
