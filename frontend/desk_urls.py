@@ -7,6 +7,8 @@ from django.urls import URLPattern, path
 from frontend.views import (
     adjudication,
     arena,
+    arena_adding,
+    arena_responses,
     audit,
     checks,
     comparing,
@@ -116,7 +118,6 @@ RUNS = [
     path("projects/<slug:slug>/runs/new/", runs.run_new, name="run-new"),
     path("projects/<slug:slug>/runs/new/parts/", runs.run_form_parts, name="run-form-parts"),
     path("projects/<slug:slug>/compare/", comparing.compare, name="compare"),
-    path("projects/<slug:slug>/compare/arena/", arena.of_runs, name="arena-of-runs"),
     path("projects/<slug:slug>/compare/data/", comparing.compare_data, name="compare-data"),
     path("projects/<slug:slug>/compare/download/<slug:kind>/", comparing.compare_file, name="compare-file"),
     path("projects/<slug:slug>/leaderboard/", comparing.leaderboard, name="leaderboard"),
@@ -138,10 +139,11 @@ RUNS = [
     path("runs/<int:run_id>/delete/", run_page.run_delete, name="run-delete"),
 ]
 ARENA = [
+    path("projects/<slug:slug>/arena/add/", arena_adding.add, name="arena-add"),
+    path("projects/<slug:slug>/arena/responses/", arena_responses.responses, name="arena-responses"),
     path("projects/<slug:slug>/arena/", arena.results, name="arena"),
     path("projects/<slug:slug>/arena/standings.csv", arena.standings_file, name="arena-standings"),
-    path("projects/<slug:slug>/arena/votes.jsonl", arena.votes_file, name="arena-votes"),
-    path("projects/<slug:slug>/arena/preferences/", arena.preferences, name="arena-preferences"),
+    path("projects/<slug:slug>/arena/votes.<slug:kind>", arena.votes_file, name="arena-votes"),
 ]
 TOKENS = [
     path("tokens/", tokens.token_list, name="tokens"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,6 +12,7 @@ from training.engine.measures import Measure, Table
 from training.models import Evaluation
 
 FIGURES = 4  # of an evaluation where others are listed
+SHOWN = 12  # digits of a hash
 ROWS = 50  # of a result's table on the page; the API has all
 
 
@@ -142,9 +144,14 @@ def _report(item: Evaluation) -> Report:
             Table(measures.words(one.name), tuple(map(measures.words, one.columns)), one.rows[:ROWS])
             for one in measures.tables(result)
         ),
-        remarks=tuple((measures.words(name), text) for name, text in measures.remarks(result)),
+        remarks=tuple((measures.words(name), _short(text)) for name, text in measures.remarks(result)),
         has_plot="margin" in result and "histogram" in result,
     )
+
+
+def _short(text: str) -> str:
+    """A SHA-256 by its beginning; any other text as it is."""
+    return f"SHA-256 {text[:SHOWN]}…" if re.fullmatch("[0-9a-f]{64}", text) else text
 
 
 def _points(x: list[float], y: list[float]) -> list[list[float]]:

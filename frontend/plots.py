@@ -29,6 +29,7 @@ PLOTS = (
         (
             ("rewards/margins", "margin of the strong preference"),
             ("pop/weak_margin", "weak margin (target policy)"),
+            ("pop/margin", "what is subtracted: the weak margin, cut"),
         ),
         "Chosen minus rejected, as implicit rewards. DPO-PoP asks the first to exceed the second.",
     ),

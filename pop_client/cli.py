@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from pop_client import cli_runs
+from pop_client import cli_arena, cli_runs
 from pop_client.client import Client, check_hash
 from pop_client.errors import ApiError, Unreachable, WrongHash
 from pop_client.models import Push
@@ -20,6 +20,7 @@ from pop_client.showing import ENDED, GOOD, POLL_SECONDS, Json, counted, finish,
 from pop_client.signing_in import client, keep, secret
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app.add_typer(cli_arena.app, name="arena")
 app.add_typer(cli_runs.app, name="runs")
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -13,10 +13,24 @@ from pydantic import BaseModel
 
 from pop_client.downloading import Told, check, fetch
 from pop_client.errors import Unreachable, WrongHash
-from pop_client.models import Dataset, Import, Me, Preset, Progress, Project, Push, Run
+from pop_client.models import (
+    ArenaAdded,
+    ArenaResults,
+    Dataset,
+    Import,
+    Me,
+    Preset,
+    Progress,
+    Project,
+    Push,
+    Run,
+)
 from pop_client.verifying import canonical_sha256
 
 M = TypeVar("M", bound=BaseModel)
+Entry = Mapping[str, Any]
+Settings = Mapping[str, Any]
+NONE: Settings = MappingProxyType({})
 PREFIX = "/api/v1"
 
 
@@ -172,6 +186,59 @@ class Client:
     def download_model(self, run_id: int, target: Path, told: Told = lambda size: None) -> int:
         """Stream the trained model, a tar, into a file; its bytes."""
         return fetch(self._http, f"/runs/{run_id}/model", {}, target, told=told)
+
+    def arenas(self, project: str | None = None) -> list[Project]:
+        """Those you are in; with a project those that you manage and a run of it takes part in."""
+        url = "/arenas/" if project is None else f"{_project(project)}/arenas/"
+        return list(self._all(url, Project))
+
+    def make_arena(self, name: str, entries: Sequence[Entry], settings: Settings = NONE) -> Project:
+        """Make an arena of responses: `prompt`, `model`, `response` and perhaps `source` each.
+
+        Args:
+            settings: what else is said of it, as the API's schema lists it: `battles`, `names_told` …
+        """
+        asked = {**settings, "name": name, "entries": [dict(entry) for entry in entries]}
+        return self._one(Project, "POST", "/arenas/", json=asked)
+
+    def make_arena_of_runs(
+        self,
+        project: str,
+        runs: Sequence[int],
+        name: str = "",
+        with_reference: bool = False,
+        settings: Settings = NONE,
+    ) -> Project:
+        """Make an arena of what the models of these runs wrote."""
+        asked = {**settings, "name": name, "runs": list(runs), "with_reference": with_reference}
+        return self._one(Project, "POST", f"{_project(project)}/arenas/", json=asked)
+
+    def add_to_arena(self, arena: str, entries: Sequence[Entry], battles: int | None = None) -> ArenaAdded:
+        """Add another model's responses, or more prompts; votes stay, and a second time changes nothing."""
+        asked = {"entries": [dict(entry) for entry in entries], "battles": battles}
+        return self._one(ArenaAdded, "POST", f"{_project(arena)}/arena/entries", json=asked)
+
+    def add_runs_to_arena(
+        self, arena: str, runs: Sequence[int], with_reference: bool = False, battles: int | None = None
+    ) -> ArenaAdded:
+        """Add what the models of these runs wrote."""
+        asked = {"runs": list(runs), "with_reference": with_reference, "battles": battles}
+        return self._one(ArenaAdded, "POST", f"{_project(arena)}/arena/runs", json=asked)
+
+    def arena_results(self, arena: str) -> ArenaResults:
+        return self._one(ArenaResults, "GET", f"{_project(arena)}/arena/")
+
+    def arena_votes(self, arena: str, target: Path, kind: str = "csv", told: Told = lambda size: None) -> int:
+        """Stream an arena's votes into a file; its bytes. `csv`: every answer; `jsonl`: the winners."""
+        return fetch(self._http, f"{_project(arena)}/arena/votes", {"format": kind}, target, told=told)
+
+    def arena_preferences(self, arena: str, into: str) -> Import:
+        """Import the battles with a winner into another project as preferences: poll `get_import`."""
+        return self._one(Import, "POST", f"{_project(arena)}/arena/preferences", json={"into": into})
+
+    def archive(self, project: str) -> Project:
+        """Close a project. An arena tells the names then, and cannot be opened again."""
+        return self._one(Project, "POST", f"{_project(project)}/archive")
 
     def _all(self, url: str, model: type[M]) -> Iterator[M]:
         page = 1

@@ -17,10 +17,54 @@ class Me(BaseModel):
 class Project(BaseModel):
     id: int
     slug: str
+    kind: str
     name: str
     state: str
     strategy: str
+    battles: int
+    names_told: str
     role: str
+
+
+class Rate(BaseModel):
+    """A share of wins with its 95 % interval; None without a vote."""
+
+    votes: float
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+class Rival(Rate):
+    model: str
+
+
+class Standing(BaseModel):
+    """A model of an arena: its score with its interval, and how it did against all and against each."""
+
+    model: str
+    source: str
+    score: float | None
+    low: float | None
+    high: float | None
+    group: int
+    rate: Rate
+    against: list[Rival]
+
+
+class ArenaResults(BaseModel):
+    """Which model is better, as far as the votes say; the best comes first."""
+
+    prompts: int
+    responses: int
+    battles: int
+    wanted: int
+    votes: int
+    neither: int
+    cannot_judge: int
+    same: int
+    groups: int
+    standings: list[Standing]
 
 
 class Progress(BaseModel):
@@ -30,6 +74,18 @@ class Progress(BaseModel):
     labels_expected: int
     labels_last_hour: int | None
     eta_seconds: float | None
+
+
+class ArenaAdded(BaseModel):
+    """What came of adding to an arena; `models` say how many responses they got, and lack."""
+
+    new_models: list[str]
+    models: list[dict[str, Any]]
+    prompts: int
+    responses: int
+    known: int
+    left_out: int
+    battles: int
 
 
 class Import(BaseModel):

@@ -138,6 +138,9 @@ def main(extra: list[str]) -> int:
             print(f"REQUIRE_SERVICES is set, and there is {reason}", file=sys.stderr)
         print("==== FAILED: no tests ran ====")
         return 1
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # a shell's job has it ignored, and tests press it
     started = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="pop-test-"))
     try:

@@ -142,6 +142,14 @@ def store(run_id: int, path: Path) -> None:
         default_storage.save(name, File(source))
 
 
+def unstore(run_id: int, part: str) -> None:
+    """Remove what storage has of a folder of the run's."""
+    for name in list(_stored_below(run_id, part)):
+        default_storage.delete(stored_name(run_id, name))
+    if isinstance(default_storage, FileSystemStorage):
+        shutil.rmtree(default_storage.path(stored_name(run_id, part)), ignore_errors=True)
+
+
 def drop_sources(run_id: int) -> None:
     """Remove what the run was made from: that is still where it came from."""
     shutil.rmtree(folder(run_id) / "sources", ignore_errors=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -52,21 +52,38 @@ DIRECTIONS: dict[tuple[str, str], Better] = {
     ("median_advantage", "median_advantage"): Better.HIGHER,
     ("median_advantage", "mean_advantage"): Better.HIGHER,
 }
+WON = (
+    "win_rate",
+    "median_advantage",
+)  # evaluations beside which the KL belongs: how far a policy went for it
+# KL to the reference, nats a token: over a policy's own responses, or at contexts of the data.
+KL = (("divergence", "generated kl_token"), ("divergence", "contexts kl_token"))
 
 
 @dataclass(frozen=True)
 class Result:
-    """A stored evaluation of a run, on a split of a dataset."""
+    """A stored evaluation of a run, on a split of a dataset; `rewards`: of a reward model's."""
 
     name: str
     result: Mapping[str, Any]
     dataset_sha256: str
     split: str = "heldout"
+    rewards: bool = False
 
     @property
     def setting(self) -> tuple[Any, Any]:
-        """By whom and against whom responses were judged; nothing for other evaluations."""
+        """By whom and against whom, by name, responses were judged; nothing for other evaluations."""
         return self.result.get("judge"), self.result.get("against")
+
+    @property
+    def opponent(self) -> str | None:
+        """Who that really is, told by weights or texts; None of others, and of results of older versions."""
+        return self.result.get("opponent")
+
+    @property
+    def sampling(self) -> str | None:
+        """How the responses were drawn; None likewise."""
+        return self.result.get("sampling")
 
 
 @dataclass(frozen=True)
@@ -107,17 +124,21 @@ class Line:
 
 @dataclass(frozen=True)
 class Place:
-    """A run in a ranking. Equal values have the same rank; `cell.standing` is towards the first."""
+    """A run in a ranking. Equal values have the same rank; `cell.standing` is towards the first.
+
+    `kl`: to the reference, nats a token, beside what a judge says; None elsewhere, or where it is not known.
+    """
 
     run: int
     rank: int
     cell: Cell
     why: str = ""
+    kl: Cell | None = None
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A field of the spec that is not the same in all runs; None where a run has no such field."""
+    """A field of the spec that is not the same in all runs; None where a run has none, or nothing in it."""
 
     field: str
     values: tuple[Any, ...]
@@ -125,9 +146,11 @@ class Difference:
 
 OTHER_DATA = "Other held-out data"
 OTHER_SPLIT = "Another split of the data"
+OTHER_KIND = "Another kind of reward"
 OTHER_COUNT = "Other numbers of items"
 OTHER_SETTING = "Another judge or opponent"
-_ABSENT = object()
+OTHER_OPPONENT = "Other opponent, same name"
+OTHER_SAMPLING = "Responses drawn otherwise"
 
 
 def key_of(evaluation: str, measure: str) -> str:
@@ -192,6 +215,16 @@ def ranking(found: Mapping[int, Result], evaluation: str, measure: str) -> list[
     return places
 
 
+def with_kl(places: Sequence[Place], divergence: Mapping[int, Result]) -> list[Place]:
+    """The places with the KL of their runs: the one of `KL` that all of them have, or else the last."""
+    found = [
+        {run: _cell(one) for run, result in divergence.items() if (one := _named(result, measure))}
+        for _, measure in KL
+    ]
+    chosen = next((one for one in found if all(place.run in one for place in places)), found[-1])
+    return [replace(place, kl=chosen.get(place.run)) for place in places]
+
+
 def overlap(one: Cell, other: Cell) -> bool | None:
     """Whether two intervals have a point in common; None where there is none to look at."""
     if one.low is None or one.high is None or other.low is None or other.high is None:
@@ -206,8 +239,21 @@ def differences(specs: Sequence[Mapping[str, Any]]) -> list[Difference]:
     return [
         Difference(name, tuple(one.get(name) for one in flat))
         for name in names
-        if any(_other(one.get(name, _ABSENT), flat[0].get(name, _ABSENT)) for one in flat[1:])
+        if any(_other(one.get(name), flat[0].get(name)) for one in flat[1:])
     ]
+
+
+def unlike(results: Iterable[Result]) -> str:
+    """Why values that a judge gave say nothing about each other; empty where they do.
+
+    Results of older versions say neither who the opponent was nor how responses were drawn: any is like it.
+    """
+    given = list(results)
+    if len({one.setting for one in given}) > 1:
+        return OTHER_SETTING
+    if len({one.opponent for one in given} - {None}) > 1:
+        return OTHER_OPPONENT
+    return OTHER_SAMPLING if len({one.sampling for one in given} - {None}) > 1 else ""
 
 
 def _line(evaluation: str, measure: str, found: Sequence[tuple[Measure, Result] | None]) -> Line:
@@ -225,9 +271,11 @@ def _incomparable(given: Sequence[tuple[Measure, Result]]) -> str:
         return OTHER_DATA
     if len({result.split for _, result in given}) > 1:
         return OTHER_SPLIT
+    if len({result.rewards for _, result in given}) > 1:
+        return OTHER_KIND
     if len({measure.n for measure, _ in given}) > 1:
         return OTHER_COUNT
-    return OTHER_SETTING if len({result.setting for _, result in given}) > 1 else ""
+    return unlike(result for _, result in given)
 
 
 def _named(result: Result, name: str) -> Measure | None:
@@ -264,5 +312,5 @@ def _fields(spec: Mapping[str, Any], above: str = "") -> Iterable[tuple[str, Any
 
 
 def _other(one: Any, first: Any) -> bool:
-    """Not the same value: 1 and 1.0 are, True and 1 are not, absent and null are not."""
+    """Not the same value: 1 and 1.0 are the same, True and 1 are not; absent is null."""
     return isinstance(one, bool) is not isinstance(first, bool) or one != first

@@ -7,6 +7,9 @@ import io
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
+
+from pylatexenc.latexencode import UnicodeToLatexEncoder
 
 from training.comparing import Better, Cell, Line, Standing
 
@@ -98,7 +101,9 @@ def as_latex(columns: Sequence[Column], lines: Sequence[Line]) -> str:
         rf"\multicolumn{{{width}}}{{l}}{{\footnotesize 95\% intervals in brackets. Best in bold; "
         r"$^{\dagger}$ not distinguishable from it: the intervals overlap.} \\"
     )
+    table = "".join(map("".join, [heads, *body]))
     out = [
+        *([] if table.isascii() else ["% To be set with LuaLaTeX: names have characters that LaTeX lacks."]),
         r"% \usepackage{booktabs}",
         rf"\begin{{tabular}}{{ll{'r' * len(columns)}}}",
         r"\toprule",
@@ -118,9 +123,20 @@ def markdown_text(text: str) -> str:
 
 
 def latex_text(text: str) -> str:
-    """Text that LaTeX sets as it is, on one line."""
+    """Text that LaTeX sets as it is, on one line: what it has no command for stays, for LuaLaTeX."""
     escaped = "".join(LATEX.get(char, char) for char in _one_line(text))
-    return re.sub(r"([-',])(?=\1)", r"\1{}", escaped)  # two of them would be set as one other mark
+    apart = re.sub(r"([-',])(?=\1)", r"\1{}", escaped)  # two of them would be set as one other mark
+    return str(_commands().unicode_to_latex(apart))
+
+
+@cache
+def _commands() -> UnicodeToLatexEncoder:
+    return UnicodeToLatexEncoder(
+        non_ascii_only=True,
+        replacement_latex_protection="braces-after-macro",
+        unknown_char_policy="keep",
+        unknown_char_warning=False,
+    )
 
 
 FORMATS = {

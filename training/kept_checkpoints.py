@@ -1,7 +1,7 @@
 """Checkpoints of runs that have ended, to be evaluated again. Of a finished run only weights stay.
 
-A run that was cancelled or failed keeps its checkpoints whole, in its folder on the worker; those of a
-finished one are in storage, too.
+A run that was cancelled or failed keeps its checkpoints whole, in its folder on the worker, to go on from.
+The weights of the newest are in storage, too, as are those of a finished one.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ def files(run_id: int, step: int) -> list[Artifact]:
     return [one for one in found if not _resumes(Path(one.name))] if whole else []
 
 
-def to_keep(run_id: int, spec: dict[str, Any], last: int) -> list[int]:
-    """The newest before the last step, whose weights are those of the finished model."""
+def to_keep(run_id: int, spec: dict[str, Any], last: int | None) -> list[int]:
+    """The newest before the last step, whose weights are those of the finished model; None: it has none."""
     default = TrainingSpec.model_fields["keep_checkpoints"].default
     count = spec.get("training", {}).get("keep_checkpoints", default)
     here = [checkpoints.step_of(one) for one in checkpoints.complete(artifacts.folder(run_id) / FOLDER)]
@@ -56,6 +56,8 @@ def publish(run_id: int, wanted: Sequence[int]) -> None:
 
 def drop(run_id: int, wanted: Sequence[int]) -> None:
     """A finished run is never resumed: all goes but the weights of some checkpoints."""
+    for step in set(_stored(run_id)).difference(wanted):  # of the times that it was stopped
+        artifacts.unstore(run_id, f"{FOLDER}/checkpoint-{step}")
     for folder in _folders(run_id):
         if checkpoints.step_of(folder) not in wanted:
             shutil.rmtree(folder, ignore_errors=True)

@@ -20,7 +20,7 @@ ANCHORED = ("iterative", "active")  # strategies under which `reuse` means somet
 RUNS = 3  # of a sampling, the newest
 ACCURACY, SPEARMAN = ("pair_accuracy", "accuracy"), ("margin_correlation", "spearman")
 POP, WIN = ("pop_accuracy", "accuracy"), ("win_rate", "win_rate")
-KL = (("divergence", "generated kl_token"), ("divergence", "contexts kl_token"))
+KL = comparing.KL
 COLUMNS = (ACCURACY, SPEARMAN, POP, WIN)
 ELSEWHERE = ("name", "dataset", "version", "evaluation")  # parts of a spec that are no recipe
 # What decides no weights, or is meant to differ between runs that are otherwise the same.
@@ -130,7 +130,7 @@ def contest(runs: Sequence[Trained], measure: tuple[str, str]) -> Contest:
         groups.setdefault(name, []).append(cell)
     if len(groups) < 2:
         return Contest(measure, why="absent")
-    if len({(cell.n, setting) for _, (cell, setting) in found}) > 1:
+    if len({cell.n for _, (cell, _) in found}) > 1 or comparing.unlike(result for _, (_, result) in found):
         return Contest(measure, why="unlike")
     if any(cell.low is None or cell.high is None for _, (cell, _) in found):
         return Contest(measure, why="no interval")
@@ -151,14 +151,14 @@ def names_of(samplings: Iterable[Sampling]) -> dict[Sampling, str]:
     return {one: one.strategy if strategies.count(one.strategy) == 1 else f"“{one}”" for one in known}
 
 
-def value_of(run: Trained, measure: tuple[str, str]) -> tuple[Cell, Any] | None:
-    """A run's value, and by whom it was judged; None where there is none."""
+def value_of(run: Trained, measure: tuple[str, str]) -> tuple[Cell, Result] | None:
+    """A run's value, and the result that has it; None where there is none."""
     for result in run.results:
         if result.name != measure[0]:
             continue
         for one in measures.measures(result.result):
             if one.name == measure[1] and math.isfinite(one.value):
-                return Cell(one.value, one.low, one.high, one.n), result.setting
+                return Cell(one.value, one.low, one.high, one.n), result
     return None
 
 

@@ -144,7 +144,7 @@ class Watch:
 
     def _settle(self, code: int) -> None:
         """Write the ending. What the engine says counts before why it was asked to stop."""
-        run = self.run
+        run, over = self.run, True
         if code == Exit.FINISHED:
             self._finish()
         elif self.last_words is not None and self.last_words.kind == "failed":
@@ -155,14 +155,16 @@ class Watch:
         elif self.why is Why.CANCELLED:
             _insist(lambda: custody.stop(run=run, at=timezone.now()))
         elif self.why is Why.LEAVING:
+            over = False
             _insist(lambda: custody.hand_back(run=run, at=timezone.now()))
         elif code in Exit.STOPPED:  # by somebody else's SIGTERM: as if its worker were lost
+            over = False
             _insist(lambda: custody.lose(run=run, at=timezone.now()))
         else:
             found = diagnosis.of_exit(code, artifacts.log_tail(run.pk, 50), run.spec)
             _insist(lambda: custody.fail(run=run, at=timezone.now(), error=found.error, hint=found.hint))
         if code != Exit.FINISHED:
-            self._publish()
+            self._publish(kept_checkpoints.to_keep(run.pk, run.spec, None) if over else ())
 
     def _finish(self) -> None:
         """Copy the model into storage before the run counts as finished: then it never lacks its model."""

@@ -80,10 +80,24 @@ class Advice:
     missing: tuple[Missing, ...] = ()
 
 
+NOTHING_HELD_OUT = Advice(
+    missing=(
+        Missing(
+            "No dataset here holds anything out, so that runs have nothing to be measured on: freeze one "
+            "with a held-out share."
+        ),
+    )
+)
+
+
 def advise(trained: Sequence[Trained], offered: Sequence[Offered]) -> Advice:
     """The advice of runs, the newest first, and of the datasets there are."""
     if not trained:
-        return Advice(missing=(Missing("No finished run here was trained on PoP rows."),))
+        return Advice(
+            missing=(
+                Missing("No finished run was trained on PoP rows of a dataset that holds preferences out."),
+            )
+        )
     runs = chosen(trained)
     differing = differences(runs)
     told, needed = _told(runs, differing)
@@ -147,7 +161,8 @@ def conclusion(accuracy: Contest, spearman: Contest, win: Contest) -> str:
 
 _WHY = {
     "absent": "fewer than two of them have a {}.",
-    "unlike": "the {} was measured on other items, by another judge or against another opponent.",
+    "unlike": "the {} was measured on other items, by another judge, against another opponent or with "
+    "responses drawn otherwise.",
     "no interval": "the {} has no interval.",
 }
 
@@ -190,7 +205,8 @@ def _unjudged(runs: Sequence[Trained], win: Contest) -> Iterator[Missing]:
         )
     if win.why == "unlike":
         yield Missing(
-            "The win rates do not compare: have the same judge and the same opponent for all of them."
+            "The win rates do not compare: have the same judge, the same opponent and the same sampling of "
+            "responses for all of them."
         )
 
 

@@ -6,6 +6,7 @@ from annotation.models.agreement_pattern import AgreementPattern
 from annotation.models.analysis import Analysis
 from annotation.models.anchor import Anchor
 from annotation.models.api_token import ApiToken
+from annotation.models.arena_addition import ArenaAddition
 from annotation.models.arena_entry import ArenaEntry
 from annotation.models.assignment import Assignment
 from annotation.models.audit_entry import AuditEntry
@@ -38,6 +39,7 @@ __all__ = [
     "Analysis",
     "Anchor",
     "ApiToken",
+    "ArenaAddition",
     "ArenaEntry",
     "Assignment",
     "AuditEntry",

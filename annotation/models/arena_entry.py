@@ -9,6 +9,9 @@ class ArenaEntry(models.Model):
     project = models.ForeignKey("annotation.Project", on_delete=models.CASCADE, related_name="entries")
     prompt_number = models.PositiveIntegerField(help_text="0 … prompts − 1, in the order they were given.")
     contender = models.ForeignKey("annotation.Contender", on_delete=models.CASCADE, related_name="entries")
+    addition = models.PositiveSmallIntegerField(
+        default=0, help_text="0: it was there when the arena was made; else the number of its addition."
+    )
     preference = models.ForeignKey("annotation.Preference", on_delete=models.CASCADE, related_name="entries")
 
     class Meta:

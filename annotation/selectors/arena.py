@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from django.db.models import Case, CharField, Count, F, Q, QuerySet, Value, When
@@ -16,7 +16,6 @@ from annotation.models import (
     Comparison,
     Contender,
     Label,
-    Membership,
     Pool,
     Project,
     Split,
@@ -24,12 +23,14 @@ from annotation.models import (
 )
 from annotation.quality import arena as quality
 from annotation.quality.arena import Rate, Results, Standing, Votes
-from annotation.selectors import tallies, wanted
+from annotation.selectors import projects, tallies, wanted
 
 MOST_TARGETS = 200
 PART = 500  # battles read at once
 SCORES = {"low": 1.0, "none": 0.5, "high": 0.0}
 Verdict, Outcome = Label.Verdict, Comparison.Outcome
+
+Kept = TypeVar("Kept", Comparison, Label)
 
 
 @dataclass(frozen=True)
@@ -104,23 +105,22 @@ def of_project(user: User, project: Project) -> Arena:
     )
 
 
-def with_sources(user: User, names: Iterable[str]) -> list[Project]:
+def of_person(user: User) -> QuerySet[Any]:
+    """The arenas this person is in, the newest first, with their role as `my_role`."""
+    return projects.with_role(user).filter(kind=Project.Kind.ARENA)
+
+
+def with_sources(user: User, names: Iterable[str] | QuerySet[Any]) -> QuerySet[Project]:
     """The arenas this person manages that have a model from one of these sources, the newest first."""
-    found = Contender.objects.filter(source__in=list(names))
-    return list(_managed(user).filter(pk__in=found.values("project")))
+    sources = names if isinstance(names, QuerySet) else list(names)
+    found = Contender.objects.filter(source__in=sources)
+    return projects.managed_by(user).filter(pk__in=found.values("project"))
 
 
 def targets(user: User) -> list[Project]:
     """The projects that this person may make preferences of votes in, the newest first."""
-    rows = _managed(user).filter(kind=Project.Kind.PREFERENCES)
+    rows = projects.managed_by(user).filter(kind=Project.Kind.PREFERENCES)
     return list(rows.exclude(state=Project.State.ARCHIVED)[:MOST_TARGETS])
-
-
-def _managed(user: User) -> QuerySet[Project]:
-    if user.is_superuser:
-        return Project.objects.all()
-    mine = Membership.objects.filter(user=user, role__in=rules.MANAGERS)
-    return Project.objects.filter(pk__in=mine.values("project"))
 
 
 def winners(user: User, project: Project) -> Iterator[dict[str, Any]]:
@@ -141,12 +141,24 @@ def decided(project: Project) -> QuerySet[Comparison]:
     return rows.filter(outcome__in=(Outcome.LOW, Outcome.HIGH), needed__gt=0)
 
 
-def _preferences(project: Project) -> Iterator[dict[str, Any]]:
+def names_of(project: Project) -> dict[int, list[str]]:
+    """The models behind each response, by its id. For managers' eyes."""
     names: dict[int, list[str]] = {}
     said = ArenaEntry.objects.filter(project=project).order_by("contender__number")
     for preference, name in said.values_list("preference", "contender__name"):
         names.setdefault(preference, []).append(name)
-    for one in _in_parts(decided(project).select_related("low", "high")):
+    return names
+
+
+def open_to(user: User) -> list[Project]:
+    """The arenas that this person may add to, the newest first."""
+    rows = projects.managed_by(user).filter(kind=Project.Kind.ARENA)
+    return list(rows.exclude(state=Project.State.ARCHIVED)[:MOST_TARGETS])
+
+
+def _preferences(project: Project) -> Iterator[dict[str, Any]]:
+    names = names_of(project)
+    for one in in_parts(decided(project).select_related("low", "high")):
         better, worse = (one.low, one.high) if one.outcome == Outcome.LOW else (one.high, one.low)
         yield {
             "prompt": better.prompt,
@@ -160,7 +172,7 @@ def _preferences(project: Project) -> Iterator[dict[str, Any]]:
         }
 
 
-def _in_parts(rows: QuerySet[Comparison]) -> Iterator[Comparison]:
+def in_parts(rows: QuerySet[Kept]) -> Iterator[Kept]:
     """All of them, some at a time: whoever breaks a download off leaves no cursor behind."""
     last = 0
     while part := list(rows.filter(pk__gt=last).order_by("pk")[:PART]):

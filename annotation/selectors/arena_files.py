@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from annotation.models import Project, User
 from annotation.quality.arena import Rate
-from annotation.selectors import arena
+from annotation.selectors import arena, arena_answers
 from annotation.selectors.arena import Row
 from annotation.selectors.audit import csv_line, plain
 
@@ -29,6 +29,9 @@ def winners(user: User, project: Project) -> Iterator[bytes]:
     """Each battle with a winner as a preference, with the models behind it. Managers only."""
     for row in arena.winners(user, project):
         yield json.dumps(row, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+
+
+VOTES = {"jsonl": (JSONL, winners), "csv": (CSV, arena_answers.lines)}  # media type, and what writes it
 
 
 def _about(row: Row) -> list[str]:

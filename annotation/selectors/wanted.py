@@ -5,7 +5,8 @@ from __future__ import annotations
 from django.db.models import Max
 
 from annotation.models import ArenaEntry, Pool, Project, Split
-from annotation.sampling import battles, random
+from annotation.sampling import random
+from annotation.selectors import battle_streams
 from annotation.selectors.tallies import Sums
 
 
@@ -28,9 +29,11 @@ def reached(project: Project, counts: Sums) -> int:
     return counts.decided + counts.undecided if project.is_arena else counts.decided
 
 
-def stream(project: Project, pool: Pool) -> int:
-    """The places of the pool's stream: in an arena more than `possible`, some are passed by."""
-    return battles.length(*arena_size(project)) if project.is_arena else random.length(pool.size)
+def read_to_end(project: Project, pool: Pool) -> bool:
+    """Nothing is left to draw. What has an excluded preference is passed by: it can be fewer than all."""
+    if project.is_arena:
+        return battle_streams.behind(battle_streams.of_pool(project, pool)) is None
+    return pool.epoch_size == pool.size and pool.counter >= random.length(pool.size)
 
 
 def arena_size(project: Project) -> tuple[int, int]:

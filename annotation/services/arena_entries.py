@@ -1,4 +1,4 @@
-"""Responses as programs send them, as entries of an arena: texts, or chat messages."""
+"""Responses as programs send them, or as a file, as entries of an arena: texts, or chat messages."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from annotation.errors import Invalid
-from annotation.imports import values
-from annotation.imports.records import Message, RowProblem
+from annotation.imports import responses, values
+from annotation.imports.records import Message, RowProblem, UnreadableFile
 from annotation.services.arenas import Entry
 
 
@@ -28,6 +28,18 @@ def read(rows: Iterable[Mapping[str, Any]]) -> Iterator[Entry]:
         except RowProblem as problem:
             words = f"Response {number}: {problem}."
             raise Invalid("invalid_arena", words, {"entries": [words]}) from problem
+
+
+def of_file(data: bytes, *, model: str = "") -> list[Entry]:
+    """A file's responses; `model` is whose they are where it does not say.
+
+    Raises:
+        Invalid: not such a file, or a text that is none.
+    """
+    try:
+        return list(read(responses.read(data, model=model)))
+    except UnreadableFile as error:
+        raise Invalid("invalid_arena", str(error), {"file": [str(error)]}) from error
 
 
 def _messages(value: object, name: str, role: str) -> list[Message]:

@@ -36,7 +36,9 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class _Prompt:
+class Prompt:
+    """A prompt with what models said to it."""
+
     prompt: list[Message]
     responses: Texts
 
@@ -65,7 +67,7 @@ def create(
         Invalid: fewer than two models, nothing they differ in, too much, or a model said two things.
     """
     sources: dict[str, str] = {}
-    given = _by_prompt(entries, sources)
+    given = by_prompt(entries, sources)
     prompts = [one for one in given if len(one.responses) > 1]
     possible = sum(_different_pairs(one.responses) for one in prompts)
     models = [model for model in sources if any(model in one.responses for one in prompts)]
@@ -93,41 +95,45 @@ def create(
     return project
 
 
-def _by_prompt(entries: Iterable[Entry], sources: dict[str, str]) -> list[_Prompt]:
-    """The responses to each prompt, prompts in the order they came in; `sources` by model on the way."""
-    found: dict[bytes, _Prompt] = {}
+def by_prompt(entries: Iterable[Entry], sources: dict[str, str]) -> list[Prompt]:
+    """The responses to each prompt, prompts in the order they came in; `sources` by model on the way.
+
+    Raises:
+        Invalid: too many, a name or a text is missing, or a model said two things to one prompt.
+    """
+    found: dict[bytes, Prompt] = {}
     for count, entry in enumerate(entries, start=1):
         model = entry.model.strip()
         _check_entry(entry, model, count)
         sources.setdefault(model, entry.source[:NAME_LENGTH])
-        texts = found.setdefault(canonical_messages(entry.prompt), _Prompt(entry.prompt, {})).responses
+        texts = found.setdefault(canonical_messages(entry.prompt), Prompt(entry.prompt, {})).responses
         if texts.setdefault(model, entry.response) != entry.response:
-            raise _invalid(f"{model} has two responses to one prompt; an arena compares one of each model.")
+            raise invalid(f"{model} has two responses to one prompt; an arena compares one of each model.")
     return list(found.values())
 
 
 def _check_entry(entry: Entry, model: str, count: int) -> None:
     if count > MOST_RESPONSES:
-        raise _invalid(f"An arena has at most {MOST_RESPONSES:,} responses. Choose fewer prompts or models.")
+        raise invalid(f"An arena has at most {MOST_RESPONSES:,} responses. Choose fewer prompts or models.")
     if not model:
-        raise _invalid(f"Response {count} names no model.")
+        raise invalid(f"Response {count} names no model.")
     if len(model) > NAME_LENGTH:
-        raise _invalid(f"The name of a model has at most {NAME_LENGTH} characters.")
+        raise invalid(f"The name of a model has at most {NAME_LENGTH} characters.")
     if not entry.prompt or not entry.response:
-        raise _invalid(f"Response {count} has no {'prompt' if not entry.prompt else 'text'}.")
+        raise invalid(f"Response {count} has no {'prompt' if not entry.prompt else 'text'}.")
 
 
-def _check(sources: Mapping[str, str], prompts: list[_Prompt], possible: int, models: list[str]) -> None:
+def _check(sources: Mapping[str, str], prompts: list[Prompt], possible: int, models: list[str]) -> None:
     if len(sources) < 2:
-        raise _invalid("An arena compares at least two models.")
+        raise invalid("An arena compares at least two models.")
     if len(models) > MOST_MODELS:
-        raise _invalid(f"An arena compares at most {MOST_MODELS} models; these are {len(models)}.")
+        raise invalid(f"An arena compares at most {MOST_MODELS} models; these are {len(models)}.")
     if not prompts:
-        raise _invalid("These models have no prompt in common: no two of them can be compared.")
+        raise invalid("These models have no prompt in common: no two of them can be compared.")
     if alone := [model for model in sources if model not in models]:
-        raise _invalid(f"{', '.join(alone)}: no prompt in common with any other of these models.")
+        raise invalid(f"{', '.join(alone)}: no prompt in common with any other of these models.")
     if not possible:
-        raise _invalid("These models said the same to every prompt: there is nothing to ask.")
+        raise invalid("These models said the same to every prompt: there is nothing to ask.")
 
 
 def _different_pairs(responses: Texts) -> int:
@@ -135,7 +141,7 @@ def _different_pairs(responses: Texts) -> int:
     return distinct * (distinct - 1) // 2
 
 
-def _fill(project: Project, prompts: list[_Prompt], sources: Mapping[str, str]) -> None:
+def _fill(project: Project, prompts: list[Prompt], sources: Mapping[str, str]) -> None:
     contenders = {
         made.name: made
         for made in Contender.objects.bulk_create(
@@ -148,7 +154,7 @@ def _fill(project: Project, prompts: list[_Prompt], sources: Mapping[str, str]) 
     for number, one in enumerate(prompts):
         for model, response in one.responses.items():
             digest = prepared(Record(0, one.prompt, response, [])).content_hash
-            rows.setdefault(digest, _preference(project, len(rows), digest, one.prompt, response))
+            rows.setdefault(digest, response_row(project, len(rows), digest, one.prompt, response))
             said.append((number, contenders[model], digest))
     Preference.objects.bulk_create(rows.values(), batch_size=BATCH)
     ArenaEntry.objects.bulk_create(
@@ -161,7 +167,7 @@ def _fill(project: Project, prompts: list[_Prompt], sources: Mapping[str, str]) 
     Pool.objects.filter(project=project, split=Split.TRAIN).update(size=len(rows))
 
 
-def _preference(
+def response_row(
     project: Project, number: int, digest: str, prompt: list[Message], response: list[Message]
 ) -> Preference:
     """A response as a preference without another side. Nothing in it says whose it is."""
@@ -176,5 +182,6 @@ def _preference(
     )
 
 
-def _invalid(words: str) -> Invalid:
+def invalid(words: str) -> Invalid:
+    """What is wrong with the responses, in words."""
     return Invalid("invalid_arena", words, {"entries": [words]})

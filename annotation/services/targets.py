@@ -43,9 +43,7 @@ def reached(project: Project, pools: Iterable[Pool], counts: dict[int, Sums]) ->
 def _has_enough(project: Project, pool: Pool, counts: Sums) -> bool:
     if pool.split == Split.TRAIN and sampling.strategy(project.strategy).anchored:
         return counts.full_anchors + counts.exhausted_anchors >= pool.size
-    # Pairs with an excluded preference are passed by, so that the stream can end with fewer.
-    read = pool.epoch_size == pool.size and pool.counter >= wanted.stream(project, pool)
-    at_end = read and not counts.open
+    at_end = not counts.open and wanted.read_to_end(project, pool)
     drawn_out = at_end or counts.decided + counts.undecided >= wanted.possible(project, pool)
     return drawn_out or wanted.reached(project, counts) >= wanted.comparisons(project, pool)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from django import template
@@ -11,6 +12,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from annotation.models import Contender
+from frontend import run_words
 from training.comparing import Standing
 from training.models import Run
 from training.selectors import lineage
@@ -44,6 +46,12 @@ def run_of(contender: Contender) -> int | None:
     """The run whose model wrote the responses of an arena's contender; None where it came from elsewhere."""
     found = re.fullmatch(arenas.SOURCE, contender.source)
     return int(found[1]) if found else None
+
+
+@register.filter
+def naming(text: Any, names: Mapping[int, str]) -> str:
+    """What the engine says, with the names of other runs in the place of their folders."""
+    return run_words.named(str(text), names)
 
 
 @register.filter

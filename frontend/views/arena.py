@@ -1,44 +1,61 @@
-"""An arena from its manager's side: made of runs, its results, and what becomes of its votes."""
+"""An arena from its manager's side: its results, and what becomes of its votes."""
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
-from urllib.parse import urlencode
+from typing import TypeVar
 
-from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
+from annotation import kinds
 from annotation.errors import DomainError
-from annotation.models import Project
+from annotation.models import PreferenceImport, Project
 from annotation.selectors import arena as selectors
 from annotation.selectors import arena_files
 from annotation.selectors import projects as project_selectors
 from annotation.services import arena_votes
 from frontend import desk, figures
-from frontend.forms.arena_form import ArenaForm
-from training.services import arenas
+from frontend.forms.arena_form import IntoForm
 
 Answer = TypeVar("Answer", bound=HttpResponseBase)
 
 
 @desk.page
-@require_safe
+@require_http_methods(["GET", "HEAD", "POST"])
 def results(request: HttpRequest, slug: str) -> HttpResponse:
-    """Who is better, as far as the votes say."""
+    """Who is better, as far as the votes say. Posted: preferences of the votes, in another project."""
     project, user = desk.managed(request, slug), desk.person(request)
+    kinds.check_arena(project)
+    posted = request.method == "POST"
+    targets = selectors.targets(user)
+    form = IntoForm.of(targets, request.POST if posted else None)
+    if posted and (started := _preferences(request, project, form)):
+        return redirect("import-detail", import_id=started.pk)
     found = selectors.of_project(user, project)
     context = {
         "project": project,
         "tab": "arena",
         "found": found,
         "places": figures.places(found.rows),
-        "targets": selectors.targets(user),
+        "targets": targets,
+        "form": form,
     }
-    return render(request, "frontend/arena.html", context)
+    return render(request, "frontend/arena.html", context, status=422 if posted else 200)
+
+
+def _preferences(request: HttpRequest, arena: Project, form: IntoForm) -> PreferenceImport | None:
+    """The import that was started; None where it was refused, and the form says why."""
+    if not form.is_valid():
+        return None
+    user = desk.person(request)
+    try:
+        into = project_selectors.get(user, form.cleaned_data["into"])
+        return arena_votes.make_preferences(arena=arena, into=into, by=user, at=timezone.now())
+    except DomainError as error:
+        form.add_error("into", error.message)
+        return None
 
 
 @desk.page
@@ -52,55 +69,14 @@ def standings_file(request: HttpRequest, slug: str) -> HttpResponse:
 
 @desk.page
 @require_safe
-def votes_file(request: HttpRequest, slug: str) -> StreamingHttpResponse:
-    """Battles with a winner as preferences, one a line."""
+def votes_file(request: HttpRequest, slug: str, kind: str) -> StreamingHttpResponse:
+    """Every answer as CSV; battles with a winner as preferences, one a line."""
     project = desk.managed(request, slug)
-    lines = arena_files.winners(desk.person(request), project)
-    answer = StreamingHttpResponse(lines, content_type=arena_files.JSONL)
-    return _file(answer, f"{project.slug}-votes.jsonl")
-
-
-@desk.page
-@require_POST
-def preferences(request: HttpRequest, slug: str) -> HttpResponse:
-    """Make preferences of the votes, in another project."""
-    arena, user = desk.managed(request, slug), desk.person(request)
-    try:
-        into = project_selectors.get(user, request.POST.get("into", ""))
-        started = arena_votes.make_preferences(arena=arena, into=into, by=user, at=timezone.now())
-    except DomainError as error:
-        messages.error(request, error.message)
-        return redirect("arena", slug=slug)
-    return redirect("import-detail", import_id=started.pk)
-
-
-@desk.page
-@require_POST
-def of_runs(request: HttpRequest, slug: str) -> HttpResponse:
-    """Make an arena of the runs that were compared; what is wrong is said above the comparison."""
-    project = desk.managed(request, slug)
-    runs = [desk.number(text) or 0 for text in request.POST.getlist("run")]
-    form = ArenaForm(request.POST)
-    made = _made(request, project, runs, form) if form.is_valid() else None
-    if made:
-        return redirect("project", slug=made.slug)
-    for name, errors in form.errors.items():
-        label = form.fields[name].label or name.capitalize()
-        messages.error(request, f"{label}: {errors[0]}")
-    return redirect(f"{reverse('compare', args=[slug])}?{urlencode({'run': runs}, doseq=True)}")
-
-
-def _made(request: HttpRequest, project: Project, runs: list[int], form: ArenaForm) -> Project | None:
-    given: dict[str, Any] = form.cleaned_data
-    try:
-        made = arenas.from_runs(
-            project=project, runs=runs, by=desk.person(request), at=timezone.now(), **given
-        )
-    except DomainError as error:
-        messages.error(request, error.message)
-        return None
-    desk.say(request, "The arena is made. Invite people to vote: nobody but you is in it yet.")
-    return made
+    if kind not in arena_files.VOTES:
+        raise Http404
+    media, write = arena_files.VOTES[kind]
+    answer = StreamingHttpResponse(write(desk.person(request), project), content_type=media)
+    return _file(answer, f"{project.slug}-votes.{kind}")
 
 
 def _file(answer: Answer, name: str) -> Answer:

@@ -110,8 +110,10 @@ def import_rejections(request: HttpRequest, import_id: int) -> StreamingHttpResp
 @desk.page
 @require_safe
 def project_preferences(request: HttpRequest, slug: str) -> HttpResponse:
-    """The imported preferences with split and scores, for managers only."""
+    """The imported preferences with split and scores, for managers only. Responses have their own page."""
     project = desk.managed(request, slug)
+    if project.is_arena:
+        return redirect("arena-responses", slug=slug)
     split = request.GET.get("split", "")
     split = split if split in Split.values else ""
     rows = preference_selectors.InOrder(desk.person(request), project, split)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
@@ -11,12 +12,13 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from frontend import desk
+from frontend import desk, run_words
 from frontend.evaluations import key_figures, margin_accuracy, margin_scatter, reports
 from frontend.plotly_csp import style_ids
 from frontend.plots import curves
 from frontend.run_state import model_card, stage_progress, stages, tiles
 from frontend.snippets import model_snippets
+from frontend.templatetags.desk import run_title
 from frontend.views.runs import LIVE
 from training import rules
 from training.engine import catalog
@@ -33,6 +35,7 @@ def run_page(request: HttpRequest, run_id: int) -> HttpResponse:
     run = _run(request, run_id)
     spec = json.dumps(run.spec, indent=2, ensure_ascii=False)
     sources = list(lineage.sources(desk.person(request), run))
+    live, results = _live_context(request, run), _results_context(request, run)
     context = {
         "spec": spec,
         "sources": sources,
@@ -40,8 +43,9 @@ def run_page(request: HttpRequest, run_id: int) -> HttpResponse:
         "used_by": lineage.used_by(desk.person(request), run),
         **_evaluating_context(request, run),
         "style_ids": style_ids(),
-        **_live_context(request, run),
-        **_results_context(request, run),
+        **live,
+        **results,
+        "names": live["names"] | results.get("names", {}),
     }
     return render(request, "frontend/run.html", context)
 
@@ -146,6 +150,7 @@ def _live_context(request: HttpRequest, run: Run) -> dict[str, Any]:
         "project": run.project,
         "tab": "runs",
         "run": run,
+        "names": _names(request, run, (run.error, run.hint, *map(str, run.warnings))),
         "live": live,
         "method": catalog.METHODS.get(run.method),
         "resumable": rules.can_resume(user, run),
@@ -160,6 +165,15 @@ def _live_context(request: HttpRequest, run: Run) -> dict[str, Any]:
     }
 
 
+def _names(request: HttpRequest, run: Run, texts: Iterable[str]) -> dict[int, str]:
+    """The runs whose folders the engine names in these texts, by id; nothing is asked where it names none."""
+    ids = run_words.mentioned(texts)
+    if not ids:
+        return {}
+    found = selectors.of_project(desk.person(request), run.project).filter(pk__in=ids)
+    return {one.pk: run_title(one) for one in found}
+
+
 def _results_context(request: HttpRequest, run: Run) -> dict[str, Any]:
     """Evaluations and model; nothing of it is looked for while the run is live."""
     if run.state in LIVE:
@@ -167,8 +181,11 @@ def _results_context(request: HttpRequest, run: Run) -> dict[str, Any]:
     user = desk.person(request)
     found = list(selectors.evaluations(user, run))
     files = selectors.model_files(user, run)
+    shown = reports(found)
+    said = [text for one in shown for text in (one.skipped, *dict(one.remarks).values())]
     return {
-        "reports": reports(found),
+        "reports": shown,
+        "names": _names(request, run, said),
         "has_margin_plot": bool(margin_accuracy(found) or margin_scatter(found, "")),
         "files": files,
         "archive_size": sum(file.size for file in files),

@@ -39,6 +39,7 @@ def study_page(request: HttpRequest, name: str) -> HttpResponse:
     }
     if lines:
         context |= {
+            "made": entry.found.made[title] if entry.found else None,
             "figures": tables.table(lines, tables.TITLES, tables.METRICS),
             "differences": tables.compared(lines),
             "paper": tables.against_the_paper(lines) if entry.study.name == studies.TABLES else "",

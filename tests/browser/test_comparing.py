@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
     from pytest_django.live_server_helper import LiveServer
 
+    from tests.browser.conftest import Console
+
 __all__ = ["desk", "folders", "manager"]
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -46,3 +48,22 @@ def test_ticked_runs_stay_ticked_while_the_list_moves_and_are_drawn_together(
         "step 1; Run 1 0.35 at optimizer step 2. The data table below has the values.",
     )
     expect(loss.locator(".scatterlayer .trace")).to_have_count(2)
+
+
+def test_a_refused_arena_is_said_in_its_form_and_nothing_typed_is_lost(
+    manager: Page, live_server: LiveServer, desk: Desk, console: Console
+) -> None:
+    console.expected = ("status of 422",)
+    manager.goto(f"{live_server.url}{reverse('compare', args=[desk.project.slug])}?run={desk.run.pk}")
+    expect(manager.locator("#plot-loss .scatterlayer .trace")).to_have_count(1)
+    manager.get_by_text("New arena of 1 run").click()
+    manager.get_by_label("Name").fill("Spring models")
+    manager.get_by_label("Models are told").select_option("answered")
+    for _ in range(2):  # the form that took its place is sent again in the same way
+        with manager.expect_response(lambda answer: answer.request.method == "POST"):
+            manager.get_by_role("button", name="Make the arena").click()
+        expect(manager.locator("#ask [role=alert]")).to_contain_text("wrote no responses")
+        expect(manager.get_by_label("Name")).to_have_value("Spring models")
+        expect(manager.get_by_label("Models are told")).to_have_value("answered")
+    expect(manager.locator("#plot-loss .scatterlayer .trace")).to_have_count(1)
+    expect(manager.locator("#flashes li")).to_have_count(0)

@@ -175,6 +175,11 @@ def an_arena(world: World) -> dict[str, Any]:
     return {"project": world.arena.slug}
 
 
+def two_responses_more(world: World) -> dict[str, Any]:
+    said = [{"prompt": "And why?", "model": name, "response": f"By {name}."} for name in ("Lark", "Wren")]
+    return {"entries": said}
+
+
 def two_responses(world: World) -> dict[str, Any]:
     said = [{"prompt": "Why?", "model": name, "response": f"By {name}."} for name in ("one", "two")]
     return {"name": "Birds", "entries": said}
@@ -264,11 +269,15 @@ TABLE: dict[tuple[str, str], Row] = {
     ("GET", "api-annotators"): managers("read"),
     ("GET", "api-annotator-pairs"): managers("read"),
     # arenas
+    ("GET", "api-arenas"): everyone("read"),
     ("POST", "api-arenas"): row("manage", (201, 403, 403, 403), body=two_responses),
     ("GET", "api-arena"): managers("read", path=an_arena),
     ("GET", "api-arena-download"): managers("read", path=an_arena),
     ("GET", "api-arena-votes"): managers("read", path=an_arena),
     ("POST", "api-arena-preferences"): managers("manage", 201, an_arena, lambda world: {"into": world.slug}),
+    ("GET", "api-run-arenas"): managers("read"),
+    ("POST", "api-arena-entries"): managers("manage", 200, an_arena, two_responses_more),
+    ("POST", "api-arena-runs"): managers("manage", 200, an_arena, a_run_that_answered),
     ("POST", "api-run-arenas"): row("manage", (201, 403, 403, 404), in_project, a_run_that_answered),
     # disputed comparisons
     ("GET", "api-disputes"): reviewers("read"),

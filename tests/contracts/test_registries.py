@@ -49,6 +49,7 @@ HELPERS = {
     "annotation/imports/json_array.py": "jsonl reads JSON arrays with it",
     "annotation/imports/layouts.py": "recognises column layouts for every format",
     "annotation/imports/records.py": "what a reader gives",
+    "annotation/imports/responses.py": "reads responses for an arena, which are no preferences",
     "annotation/imports/streams.py": "bytes to lines, for every format",
     "annotation/imports/values.py": "text, messages and scores, for every format",
     "annotation/sampling/battles.py": "draws the battles of an arena; no project can choose it",

@@ -17,7 +17,7 @@ PROMPT = "{instruction}\x1e{output_1}\x1e{output_2}"
 
 @dataclass(frozen=True)
 class Answer:
-    """A status, headers and a body; None: the connection ends without a word."""
+    """A status, headers and a body, parts of one as they come; None: the connection ends without a word."""
 
     status: int = 200
     body: Any = field(default_factory=dict)
@@ -83,6 +83,13 @@ def judge(says: Says = fair) -> Iterator[Judge]:
             said = Answer(404) if self.path != "/v1/chat/completions" else says(number, body)
             if said is None:
                 self.close_connection = True
+                return
+            if isinstance(said.body, Iterator):
+                self.send_response(said.status)
+                self.end_headers()
+                self.close_connection = True
+                for part in said.body:
+                    self.wfile.write(part)
                 return
             content = said.body if isinstance(said.body, bytes) else json.dumps(said.body).encode()
             self.send_response(said.status)

@@ -108,6 +108,7 @@ def test_published_annotations_have_the_packages_numbers() -> None:
 def test_the_length_controlled_rate_is_the_packages(tmp_path: Path) -> None:
     held = alpaca_eval.summary(published(), difficulty=outputs.difficulty(gamed(tmp_path / "a.csv")))
     assert held["glm"] == "length_controlled_v1"
+    assert "went by the order of the annotations" in held["remarks"][-1]
     assert held["win_rate"] == pytest.approx(46.01416440677966)
     assert held["length_controlled_win_rate"] == pytest.approx(42.734141029125325, abs=1e-6)
     assert held["length_controlled_standard_error"] == pytest.approx(1.3436428204042168, abs=1e-6)
@@ -129,6 +130,7 @@ def test_missing_annotations_are_placed_by_the_evaluation_set(tmp_path: Path) ->
     with pytest.raises(DatasetError, match="60 instruction difficulties and 57 annotations"):
         alpaca_eval.summary(fewer, difficulty=known)
     found = alpaca_eval.summary(fewer, difficulty=known, places=outputs.places(fewer, given))
+    assert len(found["remarks"]) == 2  # how many there are, and what was left out
     assert found["weights"]["difficulty"] == pytest.approx(0.74, abs=0.2)  # 0.743 of all 60
     with pytest.raises(DatasetError, match="Annotation 2 is of an instruction"):
         outputs.places([given[0], given[0]], given)
@@ -188,6 +190,67 @@ def test_the_command_gives_a_table_or_json(tmp_path: Path, capsys: pytest.Captur
     assert json.loads(capsys.readouterr().out)["discrete_win_rate"] == pytest.approx(45.76271186440678)
     assert pop_train.main([*words[:2], "--difficulty", str(file)]) == cli.BAD_INPUT
     assert "neither instruction_difficulty.csv nor df_gamed.csv" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        (
+            "d.csv",
+            ",instruction_difficulty\n0,1\n1,2\n",
+            ["--instructions", "a.json"],
+            "are 2 instruction diff",
+        ),
+        ("d.csv", ",instruction_difficulty\n0,nan\n", [], "'nan' is no finite number"),
+        ("d.csv", ",instruction_difficulty\n0,1\n0,2\n", [], "place 1 is missing"),
+        ("d.csv", ",instruction_difficulty\n9,1\n", [], "there is a place 9, and there are 1 rows"),
+        ("i.json", '[{"instruction": 3}]', [], "i.json, entry 1: instruction must be text"),
+        (
+            "a.json",
+            '[{"instruction": 3}]',
+            [],
+            "a.json, entry 1: output_1, output_2, generator_1, generator_2",
+        ),
+        ("out", "a file", ["--out", "out/more/o.json"], "out/more/o.json cannot be written"),
+    ],
+)
+def test_files_that_are_broken_are_refused_in_words(
+    case: tuple[str, str, list[str], str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    name, text, words, said = case
+    monkeypatch.chdir(tmp_path)
+    Path("a.json").write_text(json.dumps(published()))
+    Path(name).write_text(text)
+    given = {"d.csv": ["--difficulty", name], "i.json": ["--instructions", name]}.get(name, [])
+    assert pop_train.main(["alpaca-eval", "a.json", *given, *words]) == cli.BAD_INPUT
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('{"a": 1}', "line 2 has no number sample"),
+        ("[1]", "line 2 is no object"),
+        ('{"sample": 0, "response": "x", "prompt": [1]}', "line 2 has no prompt of messages"),
+        ('{"sample"', "line 2 is not JSON"),
+    ],
+)
+def test_a_broken_line_of_responses_is_named(
+    line: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = {"prompt": [{"role": "user", "content": "Why?"}], "sample": 0, "response": "So."}
+    written, asked = tmp_path / "generations.jsonl", tmp_path / "i.json"
+    written.write_text(f"{json.dumps(good)}\n{line}\n")
+    asked.write_text('[{"instruction": "Why?"}]')
+    words = ["alpaca-outputs", str(written), "--instructions", str(asked), "--generator", "mine", "--out"]
+    assert pop_train.main([*words, str(tmp_path / "o.json")]) == cli.BAD_INPUT
+    assert f"is no generations.jsonl: {said}" in capsys.readouterr().err
+    written.write_text(json.dumps(good) + "\n")
+    assert pop_train.main([*words, str(asked / "o.json")]) == cli.BAD_INPUT
+    assert "o.json cannot be written" in capsys.readouterr().err
 
 
 def test_difficulties_are_by_place(tmp_path: Path) -> None:

@@ -196,6 +196,16 @@ def test_a_judge_that_never_says_anything_is_told(capsys: pytest.CaptureFixture[
     assert "neither m nor M in any of its 8 answers. One is 'Sorry'" in capsys.readouterr().err
 
 
+def test_log_probabilities_that_are_no_numbers_are_told_as_such(capsys: pytest.CaptureFixture[str]) -> None:
+    broken = judge.completion(0.75)
+    broken["choices"][0]["logprobs"]["content"][0]["top_logprobs"][0]["logprob"] = float("nan")
+    with judge.judge(lambda *_: Answer(body=broken)) as served:
+        assert asking(served) == cli.CRASHED
+    err = capsys.readouterr().err
+    assert "named m or M, and gave neither a log-probability that is a number in any of its 8 answers" in err
+    assert "named neither" not in err
+
+
 def test_without_log_probabilities_it_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     with judge.judge(
         lambda _, body: Answer(

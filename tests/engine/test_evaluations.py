@@ -128,6 +128,9 @@ def test_score_margins_that_differ_by_rounding_only_are_equal() -> None:
 def test_an_empty_split_is_skipped_in_words() -> None:
     for result in results(heldout([], [])).values():
         assert "no held-out" in result["skipped"]
+    long = results(replace(heldout([], []), too_long=7, rows_too_long=2))
+    for name, result in long.items():
+        assert ("2 held-out comparisons" if name == "pop_accuracy" else "None of the 7") in result["skipped"]
 
 
 def test_missing_scores_are_skipped_in_words() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -64,7 +65,7 @@ def test_what_may_pass_is_tried_again(failure: Answer | None) -> None:
 
 def test_waits_double_up_to_the_longest() -> None:
     waits = Waits()
-    with pytest.raises(JudgeFailed, match="failed 6 times: 503 no room"):
+    with pytest.raises(JudgeFailed, match=r"failed 6 times: 503 no room\.\n"):
         ask([Answer(503, {"detail": "no room"})], waits, retries=5, first=2.0, longest=9.0)
     for seconds, most in zip(waits.seconds, (2, 4, 8, 9, 9), strict=True):
         assert most / 2 <= seconds <= most
@@ -106,8 +107,25 @@ def test_an_answer_that_does_not_come_in_time_is_asked_for_again() -> None:
         over.set()
         assert len(served.asked) == 2
     gone = Endpoint(served.url, patience=Patience(retries=1, first=0.0))  # nobody listens there any more
-    with gone, pytest.raises(JudgeFailed, match="failed 2 times: ConnectError"):
+    with gone, pytest.raises(JudgeFailed, match=r"failed 2 times: ConnectError.*[^.]\.\n"):
         gone.ask({})
+
+
+def test_an_answer_that_comes_in_drops_is_given_up_in_time() -> None:
+    over = threading.Event()
+
+    def drops() -> Iterator[bytes]:
+        while not over.wait(0.02):
+            yield b" "
+
+    with (
+        judge.judge(lambda *_: Answer(body=drops())) as served,
+        Endpoint(served.url, patience=Patience(timeout=0.2, retries=1, first=0.0)) as endpoint,
+    ):
+        with pytest.raises(JudgeFailed, match=r"failed 2 times: no answer within 0\.2 seconds\."):
+            endpoint.ask({})
+        over.set()
+    assert len(served.asked) == 2
 
 
 @pytest.mark.parametrize(
@@ -115,9 +133,9 @@ def test_an_answer_that_does_not_come_in_time_is_asked_for_again() -> None:
     [
         (401, {"error": {"message": f"Bad key {KEY}"}}, "401 Bad key … The key is read from POP_JUDGE_KEY"),
         (400, {"error": f"Bearer {KEY} " + "x" * 900}, "400 Bearer … xxx"),
-        (404, b"no such model", "404 no such model Look at POP_JUDGE_URL and --model"),
-        (422, {"detail": [{"loc": ["logprobs"]}]}, '422 [{"loc": ["logprobs"]}] --request changes'),
-        (302, b"elsewhere", "302 elsewhere Look at POP_JUDGE_URL"),
+        (404, b"no such model", "404 no such model. Look at POP_JUDGE_URL and --model"),
+        (422, {"detail": [{"loc": ["logprobs"]}]}, '422 [{"loc": ["logprobs"]}]. --request changes'),
+        (302, b"elsewhere", "302 elsewhere. Look at POP_JUDGE_URL"),
     ],
 )
 def test_a_refusal_stops_at_once_with_the_servers_words(status: int, body: Any, said: str) -> None:

@@ -31,6 +31,11 @@ def disco(h: float) -> float:
     return sigmoid(-h) * -log_sigmoid(h) + sigmoid(h) * math.exp(-h)
 
 
+def soft(h: float, odds: float) -> float:
+    """The cross entropy of σ(h) and a label that is right with these log-odds."""
+    return -sigmoid(odds) * log_sigmoid(h) - sigmoid(-odds) * log_sigmoid(-h)
+
+
 # r = ±½ of each side.
 NCA_FIRST = -log_sigmoid(0.5) - log_sigmoid(-0.5) / 2 - log_sigmoid(0.5) / 2
 CDPO_SECOND = -0.75 * log_sigmoid(-1) - 0.25 * log_sigmoid(1)
@@ -83,6 +88,8 @@ def batch(**changes: Any) -> PairBatch:
         ),
         ("dpo_pop_strength", {}, [-1.5 * log_sigmoid(1 - 3), -0.5 * log_sigmoid(-1 - 1)]),
         ("dpo_pop_strength", {"weighted": False, "mu": 1.0}, [-log_sigmoid(-0.5), -log_sigmoid(-1.5)]),
+        ("dpo_pop_strength", {"soft": True, "weighted": False}, [soft(1, 3), soft(-1, 1)]),
+        ("dpo_pop_strength", {"soft": True, "mu": 4.0}, [1.5 * soft(1, 6), 0.5 * soft(-1, 2)]),
         ("rdo", {}, [-1.6 * log_sigmoid(1), -0.4 * log_sigmoid(-1)]),
         ("gdpo_soft", {}, [-log_sigmoid(math.tanh(1)), -log_sigmoid(-math.tanh(0.25))]),
         ("hinge", {}, [0.0, 2.0]),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from training.engine.metrics import INERT_AFTER, Tally, Watch
+from training.engine.methods.batch import PairBatch
+from training.engine.metrics import INERT_AFTER, Tally, Watch, describe
 
 FINE = {"pop/weak_margin": 1.0, "pop/zero_share": 0.1, "pop/clip_share": 0.0}
 
@@ -16,6 +17,16 @@ def test_micro_batches_of_different_size_weigh_by_their_rows() -> None:
     tally.add({"x": torch.tensor([5.0])})
     assert tally.drain() == {"x": 2.0}
     assert tally.drain() == {}
+
+
+def test_the_margin_that_is_subtracted_is_the_weak_margin_cut() -> None:
+    logps = torch.zeros(3)
+    weak = torch.tensor([-2.0, 3.0, 12.0])
+    pop = describe(PairBatch(logps, logps, logps, logps, weak_target_margin=weak), beta=0.1, max_margin=10.0)
+    assert pop["pop/margin"].tolist() == [0.0, 3.0, 10.0]
+    assert pop["pop/weak_margin"].tolist() == [-2.0, 3.0, 12.0]
+    raw = describe(PairBatch(logps, logps, logps, logps, weak_policy_margin=weak), beta=0.1, max_margin=None)
+    assert raw["pop/margin"].tolist() == [-2.0, 3.0, 12.0]
 
 
 def warnings(*metrics: dict[str, float]) -> list[str]:

@@ -45,6 +45,11 @@ TRAINING = {
 # DiscoPOP's loss rises and falls, and carries rounding far at that rate.
 RATES = {"discopop": 1e-5}
 REWARDS = "pop_rm"
+# One of each family; the others are a second each, and `make test-long` has them.
+ALWAYS = {"dpo", "dpo_margin", "dpo_pop", "dpo_pop_strength", "ipo", "simpo", "beta_dpo", "madpo", "rdo"}
+SLUGS = [
+    pytest.param(slug, marks=() if slug in ALWAYS else pytest.mark.long) for slug in catalog.POLICY_METHODS
+]
 
 
 def lines() -> list[dict[str, Any]]:
@@ -112,7 +117,7 @@ def test_every_method_is_pinned() -> None:
     assert set(json.loads(FILE.read_text(encoding="utf-8"))) == {*catalog.POLICY_METHODS, REWARDS}
 
 
-@pytest.mark.parametrize("slug", catalog.POLICY_METHODS)
+@pytest.mark.parametrize("slug", SLUGS)
 def test_a_method_goes_the_way_it_went(shared: Any, slug: str) -> None:
     pinned = json.loads(FILE.read_text(encoding="utf-8"))[slug]
     found = trajectory(shared, slug)

@@ -113,6 +113,7 @@ def test_two_processes_compare_the_pairs_of_both(tmp_path: Path) -> None:
         assert other["reference_logp"] == pytest.approx(line["reference_logp"], abs=1e-3)
 
 
+@pytest.mark.long  # two processes learn together in the test above, too
 def test_two_processes_train_what_one_trains_and_go_on_when_one_was_killed(tmp_path: Path) -> None:
     training = TRAINING | {"epochs": 6}
     one, two, broken = (

@@ -13,7 +13,7 @@ from torch import nn
 from transformers import LlamaConfig, LlamaForSequenceClassification, LlamaModel
 
 from tests.engine import two_step, world
-from training.engine import cli, judging, pop_train, reevaluation, responses, runner, tiny
+from training.engine import cli, judging, opponents, pop_train, reevaluation, responses, runner, tiny
 from training.engine.errors import Cancelled, ModelError, SpecError
 from training.engine.generation_cache import folder as shared
 from training.engine.spec import RunSpec
@@ -176,6 +176,8 @@ def test_a_run_is_judged_against_another_runs_responses(tmp_path: Path) -> None:
     folder = finished(tmp_path / "run", evaluation={"judge": judge, "against": str(other)})
     found = numbers(folder)["win_rate"]
     assert (found["n"], found["against"]) == (6, str(other))
+    assert found["opponent"] == opponents.of_responses(lines(other / "generations.jsonl"))
+    assert found["sampling"] == "temperature 1, top-p 1, at most 8 tokens, responses a prompt: 2"
     assert not (folder / "reference-generations.jsonl").exists()
 
 
@@ -204,14 +206,24 @@ def test_an_sft_run_writes_too(tmp_path: Path) -> None:
 def test_what_cannot_be_judged_is_said_before_anything_is_trained(tmp_path: Path) -> None:
     policy = finished(tmp_path / "policy", {"prompts": 1})
     short = tmp_path / "short.jsonl"
-    short.write_text(json.dumps(lines(policy / "generations.jsonl")[0] | {"prompt_id": "x"}) + "\n")
+    (line,) = lines(policy / "generations.jsonl")[:1]
+    short.write_text(json.dumps(line | {"prompt_id": "x"}) + "\n")
+    broken = tmp_path / "broken.jsonl"
+    broken.write_text("".join(json.dumps(line | {"response": one}) + "\n" for one in ("Yes.", None)))
     judge = str(judge_folder(tmp_path / "judge"))
     for evaluation, reason in (
         ({"judge": str(policy / "model")}, "is no reward model that can be read: it is LlamaForCausalLM"),
         ({"judge": str(tmp_path)}, "it has no config.json"),
         ({"judge": judge, "against": str(tmp_path / "none")}, "no responses to judge against"),
         ({"judge": judge, "against": str(short)}, "responses to 0 of the 3 prompts"),
-        ({"judge": judge, "against": str(policy / "spec.json")}, "is no generations.jsonl"),
+        (
+            {"judge": judge, "against": str(policy / "spec.json")},
+            "no generations.jsonl: line 1 has no text",
+        ),
+        (
+            {"judge": judge, "against": str(broken)},
+            "no generations.jsonl: line 2 has no text response",
+        ),
     ):
         changes = {"generation": WRITING} | evaluation
         run = world.open_run(world.run_dir(tmp_path / "run", world.rows(8, 6), evaluation=changes))
@@ -239,6 +251,50 @@ def test_a_judge_that_fails_at_the_end_costs_no_model(
     assert "could not be loaded" in numbers(folder)["win_rate"]["skipped"]
     assert (folder / "model").is_dir()
     assert len(lines(folder / "generations.jsonl")) == 6
+
+
+def test_nor_does_one_that_refuses_what_it_reads(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    strict = judge_folder(tmp_path / "strict")
+    (strict / "chat_template.jinja").write_text("{{ raise_exception('System role not supported') }}")
+    folder = finished(tmp_path / "run", evaluation={"judge": str(strict)})
+    assert (folder / "model").is_dir()
+    assert numbers(folder)["pair_accuracy"]["n"] > 0
+    said = "The judge's chat template refuses a conversation: System role not supported"
+    assert numbers(folder)["win_rate"]["skipped"] == said
+    (warning,) = (one.data for one in world.told(folder, "warning") if one.data["code"] == "template_refused")
+    assert warning["message"] == f"Nothing was judged: {said}"
+
+    small = judge_folder(tmp_path / "small")
+    model = LlamaForSequenceClassification.from_pretrained(small)
+    model.resize_token_embeddings(40)
+    model.save_pretrained(small)
+    words = ["--judge", str(small), "--out", str(tmp_path / "again.json")]
+    assert pop_train.main(["evaluate", str(folder), *words]) == cli.FINISHED
+    assert "its model has embeddings of 40: they do not belong together" in capsys.readouterr().err
+    assert lines(tmp_path / "again.generations.jsonl") == lines(folder / "generations.jsonl")
+
+
+def test_a_judge_without_memory_costs_no_model_and_says_what_takes_less(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> Any:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nMore of it")
+
+    monkeypatch.setattr(judging, "open_judge", full)
+    folder = finished(tmp_path / "run", evaluation={"judge": str(judge_folder(tmp_path / "judge"))})
+    why = numbers(folder)["win_rate"]["skipped"]
+    assert why.startswith("Memory ran out: CUDA out of memory. Tried to allocate 2.00 GiB. A smaller")
+    assert (folder / "model").is_dir()
+
+
+def test_a_response_may_hold_any_end_of_line(tmp_path: Path) -> None:
+    text = "one\u2028two\x85three"
+    file = tmp_path / "generations.jsonl"
+    line = {"prompt_id": "a", "prompt": USER, "sample": 0, "response": text}
+    file.write_text(json.dumps(line, ensure_ascii=False) + "\n", encoding="utf-8")
+    changes = {"generation": {"prompts": 1}, "judge": "x", "against": str(file)}
+    run = world.open_run(world.run_dir(tmp_path / "run", evaluation=changes))
+    assert [one["response"] for one in responses._others(run)] == [text]
 
 
 def test_a_classifier_judges_as_transformers_alone_does(tmp_path: Path) -> None:

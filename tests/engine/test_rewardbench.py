@@ -11,9 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from tests.engine import world
+from tests.engine import two_step, world
+from tests.engine.test_responses import judge_folder
 from training.engine import cli, pop_train, runner
 from training.engine.benchmarks import pairs, published
 from training.engine.errors import DatasetError
@@ -206,6 +208,31 @@ def test_a_prompt_without_room_for_a_response_counts_as_wrong(folder: Path) -> N
     assert document["rewardbench"]["not_scored"] == 4
 
 
+def test_rewards_that_are_no_numbers_count_as_wrong_and_are_counted(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = two_step.run_dir(tmp_path, "reward_model", world.rows(8))
+    model = judge_folder(run / "model")
+    weights = load_file(model / "model.safetensors")
+    (digit,) = AutoTokenizer.from_pretrained(model)("2", add_special_tokens=False)["input_ids"]
+    weights["model.embed_tokens.weight"][digit] = NAN
+    save_file(weights, model / "model.safetensors", metadata={"format": "pt"})
+    words = ["rewardbench", str(run), "--data", str(folder.parent / "bench.jsonl"), "--out"]
+    assert pop_train.main([*words, str(tmp_path / "out.json")]) == cli.FINISHED
+    found = json.loads((tmp_path / "out.json").read_text())["rewardbench"]
+    assert (found["n"], found["not_scored"]) == (4, 1)
+    assert "1 prompts have a response without a finite score, and count as wrong." in found["remarks"]
+    scores = [json.loads(one) for one in (tmp_path / "out.scores.jsonl").read_text().splitlines()]
+    assert [one["id"] for one in scores if one["score_chosen"] is None] == ["8"]
+
+    weights["model.embed_tokens.weight"][:] = NAN
+    save_file(weights, model / "model.safetensors", metadata={"format": "pt"})
+    assert pop_train.main(["evaluate", str(run)]) == cli.CRASHED
+    said = capsys.readouterr().err
+    assert "The model gives values that are not finite. Its weights are not finite themselves" in said
+    assert "learning rate" not in said
+
+
 def test_a_model_of_no_run_needs_its_reference(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = str(folder.parent / "bench.jsonl")
     words = ["rewardbench", str(folder / "base"), "--data", data, "--out", str(folder.parent / "own.json")]
@@ -215,6 +242,14 @@ def test_a_model_of_no_run_needs_its_reference(folder: Path, capsys: pytest.Capt
     assert pop_train.main(words) == cli.BAD_INPUT
     assert "name --reference" in capsys.readouterr().err
     assert pop_train.main([*words, "--reference", str(folder / "model")]) == cli.FINISHED
+    for command in (
+        ["rewardbench", str(folder / "model"), "--data", data],
+        ["evaluate", str(folder), "--beta", "1"],
+    ):
+        assert pop_train.main([*command, "--reference", str(folder / "base")]) == cli.BAD_INPUT
+    told = capsys.readouterr().err
+    assert f"{folder / 'model'} is of a run, whose spec says what --reference would." in told
+    assert f"{folder} is of a run, whose spec says what --reference and --beta would." in told
     (_, turned), (_, run) = asked(stranger, "--reference", str(folder / "model")), asked(folder)
     assert turned[0]["score_chosen"] == pytest.approx(-run[0]["score_chosen"], abs=1e-3)
 

@@ -70,6 +70,7 @@ def test_metrics_say_what_the_contract_promises(tmp_path: Path) -> None:
         "rewards/accuracies",
         "logps/chosen",
         "logps/rejected",
+        "pop/margin",
         "pop/weak_margin",
         "pop/zero_share",
         "pop/clip_share",

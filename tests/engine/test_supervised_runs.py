@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from tests.engine import two_step, world
 from tests.engine.test_resume import assert_same, interrupted
-from training.engine import reference, runner, supervised
+from training.engine import preparation, reference, runner, supervised
 from training.engine.errors import DatasetError
 
 # PEFT and TRL still ask the models by a name that transformers will drop in version 6.
@@ -74,7 +74,18 @@ def test_a_response_chosen_twice_is_learned_once(tmp_path: Path) -> None:
     chosen = [run.data.preferences[row["place"]].chosen for row in supervised.chosen_rows(run)]
     assert len(run.data.preferences) == len(chosen) + 1
     stored = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))["results"]
-    assert "no held-out preferences" in stored["heldout_loss"]["skipped"]
+    assert "no held-out preferences: freeze it with a held-out share" in stored["heldout_loss"]["skipped"]
+
+
+def test_responses_without_held_out_prompts_are_warned_of_before_training(tmp_path: Path) -> None:
+    asked = {"generation": {"prompts": 3}}
+    folder = two_step.run_dir(tmp_path, "sft", world.rows(4, heldout=0), evaluation=asked)
+    run = world.open_run(folder)
+    preparation.begin(run, None)
+    supervised.ready(run)
+    (warning,) = (one.data for one in world.told(folder, "warning"))
+    assert warning["code"] == "no_prompts"
+    assert warning["message"].startswith("The dataset has no held-out preferences, so there are no prompts")
 
 
 def test_prompts_that_fill_the_length_are_refused_in_words(tmp_path: Path) -> None:

@@ -31,6 +31,12 @@ def folder(stack: LiveStack, run: int) -> Path:
     return stack.var_dir / "runs" / str(run)
 
 
+def checkpoints_in_storage(stack: LiveStack, run: int) -> list[Path]:
+    """Those that are there whole."""
+    found = (stack.var_dir / "files" / "runs" / str(run) / "checkpoints").glob("*/COMPLETE")
+    return [one.parent for one in found]
+
+
 def test_a_queued_run_is_trained_to_the_end(worker: LiveStack, runner: Runner) -> None:
     run = runner.launch()
     runner.wait(run, "finished")
@@ -55,12 +61,17 @@ def test_a_cancelled_run_keeps_its_checkpoint_and_can_be_resumed_to_the_end(
     assert runner.engine(run) is None
     assert runner.field(run, "has_checkpoint")
     assert any((folder(worker, run) / "checkpoints").iterdir())
+    (stored,) = worker.wait_for(lambda: checkpoints_in_storage(worker, run), "its weights in storage")
+    assert {"COMPLETE", "model.safetensors"} <= {one.name for one in stored.iterdir()}
+    assert not list(stored.glob("*.pt"))
     assert runner.resume(run) == "queued"
     runner.wait(run, "finished")
     first, second = runner.started_from(run)
     assert first is None
     assert second is not None
     assert second >= 10
+    (kept,) = checkpoints_in_storage(worker, run)
+    assert kept != stored  # a later one; what had been stopped with is no longer wanted
 
 
 def test_one_slot_trains_one_run_at_a_time_and_imports_go_on(worker: LiveStack, runner: Runner) -> None:

@@ -55,6 +55,18 @@ def test_other_held_out_data_are_warned_of_and_have_no_best(owner_client: Client
     assert ">best<" not in page
 
 
+def test_a_reward_model_and_a_policy_have_no_best_between_them(owner_client: Client, desk: Desk) -> None:
+    judge = measured(desk, 0.95, 0.9, 0.99, kind="reward_model", method="")
+    asks = judge.spec | {"subject": {"run": f"run:{judge.pk}", "split": "heldout"}}
+    again = measured(desk, 0.9, 0.85, 0.95, kind="evaluation", method="", spec=asks)
+    RunLink.objects.create(run=again, source=judge, role="subject")
+    for other in (judge, again):
+        page = compare(owner_client, desk, desk.run, other)
+        assert "no best value is marked" in page
+        assert ">best<" not in page
+    assert ">best<" in compare(owner_client, desk, judge, again)
+
+
 def test_only_settings_that_differ_are_shown_with_what_the_runs_were_made_from(
     owner_client: Client, desk: Desk
 ) -> None:
@@ -69,7 +81,8 @@ def test_only_settings_that_differ_are_shown_with_what_the_runs_were_made_from(
     assert "Warm &lt;b&gt;" in page
     assert f"{desk.dataset.sha256[:12]}…" in page
     assert "Base model: <a" in page
-    assert "Some runs have not finished" in page
+    assert "Some runs failed or were cancelled" in page
+    assert "Some runs have not finished" not in page
 
 
 def test_curves_have_a_line_a_run_in_its_colour_and_start_with_loss_and_margins(
@@ -153,6 +166,26 @@ def test_the_leaderboard_warns_of_other_data_and_can_be_narrowed(owner_client: C
     assert "Other held-out data" in text(ask(owner_client, "leaderboard", desk))
     empty = text(ask(owner_client, "leaderboard", desk, dataset=desk.dataset.pk + 1))
     assert "Nothing to rank" in empty
+
+
+def test_kl_stands_beside_win_rates_and_nowhere_else(owner_client: Client, desk: Desk) -> None:
+    for name, result in (
+        ("win_rate", {"n": 9, "win_rate": 0.6, "win_rate_interval": [0.5, 0.7]}),
+        ("divergence", {"n": 9, "contexts": {"n": 40, "kl_token": 0.125}}),
+    ):
+        desk.run.evaluations.create(
+            name=name, result=result, dataset_sha256=desk.dataset.sha256, created_at=desk.run.created_at
+        )
+    page = text(ask(owner_client, "leaderboard", desk, measure="win_rate.win_rate"))
+    board, _, _ = page.partition('id="sampling"')
+    assert "KL a token" in board
+    assert "0.125" in board
+    assert "KL a token" not in text(ask(owner_client, "leaderboard", desk)).partition('id="sampling"')[0]
+    url = f"/api/v1/projects/{desk.project.slug}/leaderboard/"
+    (row,) = owner_client.get(url, {"measure": "win_rate.win_rate"}).json()["results"]
+    assert row["kl_token"]["value"] == 0.125
+    (row,) = owner_client.get(url, {"measure": "pair_accuracy.accuracy"}).json()["results"]
+    assert row["kl_token"] is None
 
 
 @pytest.mark.parametrize("name", ["compare", "compare-data", "leaderboard"])

@@ -159,6 +159,30 @@ def test_sections_rows_and_remarks_of_a_result_are_shown_and_long_ones_do_not_fl
     assert '<td class="num">7</td>' in page  # comparisons are not counted as preferences
 
 
+def test_other_runs_have_their_names_in_place_of_folders_and_counts_no_fractions(
+    owner_client: Client, desk: Desk
+) -> None:
+    judge = make_run(desk.dataset, name="Judge <one>", state="finished", kind="reward_model")
+    result = {"n": 12, "prompts": 12, "win_rate": 0.5, "judge": f"sources/run-{judge.pk}"}
+    desk.run.evaluations.create(
+        name="win_rate",
+        result=result | {"against": f"sources/run-{desk.run.pk + 99}-responses", "opponent": "ab" * 32},
+        dataset_sha256=desk.dataset.sha256,
+        created_at=desk.run.created_at,
+    )
+    page = show(owner_client, desk.run)
+    assert "Judge: “Judge &lt;one&gt;”" in page
+    assert f"Against: sources/run-{desk.run.pk + 99}-responses" in page  # of no run here
+    assert "Opponent: SHA-256 abababababab…" in page
+    assert "<strong>12</strong>" in page
+    assert "12.000" not in page
+    error = f"/runs/9/sources/run-{judge.pk}-responses/generations.jsonl is no generations.jsonl: 1."
+    failed = make_run(desk.dataset, state="failed", error=error, hint=f"See sources/run-{judge.pk}.")
+    page = show(owner_client, failed)
+    assert ">“Judge &lt;one&gt;” is no generations.jsonl: 1.<" in page
+    assert "See “Judge &lt;one&gt;”." in page
+
+
 def test_the_log_is_asked_for_while_the_run_goes_on_and_no_longer(
     owner_client: Client, desk: Desk, settings: Any
 ) -> None:

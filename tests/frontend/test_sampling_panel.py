@@ -30,6 +30,10 @@ def trained(dataset: PopDataset, value: float, seed: int = 0, **fields: Any) -> 
         run.evaluations.create(
             name=name, result=result, dataset_sha256=dataset.sha256, created_at=run.created_at
         )
+    kl = {"contexts": {"n": 8, "kl_token": 0.25}}
+    run.evaluations.create(
+        name="divergence", result=kl, dataset_sha256=dataset.sha256, created_at=run.created_at
+    )
     return run
 
 
@@ -74,6 +78,7 @@ def test_runs_of_a_sister_project_stand_beside_ones_own(
     mine = next(row for row in answer["runs"] if row["run"] == first.pk)
     assert (mine["labels"], mine["rows"]) == (labels, own.row_count - own.heldout_row_count)
     assert mine["win_rate"]["low"] == pytest.approx(0.35)
+    assert mine["kl_token"]["value"] == 0.25
     own.project.preferences.filter(split="heldout").earliest("pk").delete()
     frozen(own.project, own.created_by)  # it holds out others, and has no run yet
     assert "in Sister" in board(owner_client, own)
@@ -81,6 +86,18 @@ def test_runs_of_a_sister_project_stand_beside_ones_own(
     page = board(signed_in(cast.admin), own)
     assert "Sister" not in page
     assert "No run on an iterative dataset of these preferences" in page
+
+
+def test_a_project_that_holds_nothing_out_is_told_so(
+    sisters: tuple[PopDataset, PopDataset], owner_client: Client
+) -> None:
+    own, _ = sisters
+    trained(own, 0.5)
+    counts = own.manifest["counts"] | {"heldout_preferences": 0}
+    PopDataset.objects.filter(pk=own.pk).update(manifest=own.manifest | {"counts": counts})
+    page = board(owner_client, own)
+    assert "No dataset here holds anything out" in page
+    assert "No finished run" not in page
 
 
 def test_a_dataset_of_an_older_version_stands_alone(

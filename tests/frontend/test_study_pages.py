@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +85,7 @@ def test_a_study_that_was_not_computed_tells_the_command(root: Path, client: Cli
 
 
 def test_what_was_trained_without_a_report_is_counted(root: Path, client: Client) -> None:
-    one = next(iter(STUDIES["sanity"].settings[0].cells([1000]).values()))
+    one = next(iter(STUDIES["sanity"].settings[0].cells([5000]).values()))
     file = cells.place(root, one) / cells.RESULT
     file.parent.mkdir(parents=True)
     file.write_text("{}")
@@ -128,6 +128,40 @@ def test_a_report_with_fewer_seeds_or_settings_is_a_part(root: Path, client: Cli
     assert "Part of it: 1 seed of 5; no figures for k 4, k 8." in page
     assert "0.500</td>" in page  # one seed has no interval
     assert state(client, "k") == "partial"
+
+
+def test_a_setting_that_was_made_apart_says_how(root: Path, client: Client) -> None:
+    document = computed(root, "k")
+    apart = {"seeds": [7, 8], "command": "the other", "at": "2026-11-01T00:00:00+00:00", "commit": "def456"}
+    document["settings"]["k 4"]["made"] = apart
+    put(root, "k", json.dumps(document))
+    assert "Part of it: 2 seeds of 5 for k 4." in show(client, "k")
+    assert "abc123" in show(client, "k", setting=1)
+    page = show(client, "k", setting=2)
+    assert "def456" in page
+    assert "abc123" not in page
+    assert ">7, 8<" in page
+    found = client.get("/api/v1/studies/k/").json()
+    assert [one["commit"] for one in found["results"]] == ["abc123", "abc123", "def456", "abc123"]
+    assert found["commit"] == "abc123"
+
+
+def test_a_report_by_other_settings_is_not_taken_for_the_study(
+    root: Path, cast: Cast, client: Client
+) -> None:
+    document = computed(root, "tables")
+    setting = STUDIES["tables"].settings[0]
+    document["settings"]["k 2"]["settings"] = asdict(setting)
+    put(root, "tables", json.dumps(document))
+    assert state(client, "tables") == "complete"
+    assert studies.on_sampling(cast.owner)
+    document["settings"]["k 2"]["settings"] = asdict(replace(setting, training={"beta": 0.1}))
+    del document["settings"]["k 2"]["lines"]["ipo"]
+    put(root, "tables", json.dumps(document))
+    page = show(client, "tables")
+    assert "Part of it: k 2 lacks IPO. By other settings than the study&#x27;s: k 2 (training)." in page
+    assert state(client, "tables") == "partial"
+    assert studies.on_sampling(cast.owner) == ""
 
 
 @pytest.mark.parametrize(

@@ -134,6 +134,7 @@ def test_it_serves_ends_with_one_ctrl_c_and_keeps_everything(ups: list[Up], tmp_
     assert alive(family) == []
 
 
+@pytest.mark.long
 def test_a_killed_web_process_comes_back_and_a_killed_parent_leaves_nobody(
     ups: list[Up], tmp_path: Path
 ) -> None:

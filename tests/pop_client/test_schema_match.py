@@ -40,10 +40,11 @@ def types(described: dict[str, Any], parts: dict[str, Any]) -> set[str]:
 )
 def test_what_the_client_reads_is_in_the_schema_with_its_type(model: type[BaseModel]) -> None:
     described = PARTS[model.__name__]["properties"]
-    own = model.model_json_schema()["properties"]
+    schema = model.model_json_schema()
+    own, inner = schema["properties"], schema.get("$defs", {})
     assert own.keys() <= described.keys()
     for name, field in own.items():
-        taken, told = types(field, {}), types(described[name], PARTS)
+        taken, told = types(field, inner), types(described[name], PARTS)
         assert told, name
         assert told - ({"integer"} if "number" in taken else set()) <= taken, name
 
@@ -53,6 +54,13 @@ def arguments(tmp_path: Path) -> dict[str, Any]:
     file.write_text("{}\n")
     return {
         "project": "tone",
+        "arena": "tone",
+        "into": "tone",
+        "entries": [{"prompt": "Why?", "model": "one", "response": "So.", "source": "by hand"}],
+        "runs": [1, 2],
+        "with_reference": True,
+        "battles": 3,
+        "settings": {"battles": 3, "names_told": "answered"},
         "file": file,
         "target": tmp_path / "out",
         "name": "org/name",

@@ -12,7 +12,8 @@ import pytest
 
 from tests.engine import warm, world
 from training.engine import tiny
-from training.study import corpus, pool, presets, studies
+from training.engine.errors import ModelError
+from training.study import __main__, corpus, pool, presets, studies
 from training.study.settings import Corpus, Labels
 
 needs_data = pytest.mark.skipif(not world.SHARED.is_dir(), reason="the real data is not beside this checkout")
@@ -85,10 +86,34 @@ def test_settings_about_the_synthetic_world_are_left_out_of_a_preset() -> None:
         presets.on(studies.STUDIES["quality"], preset, preset.data)
 
 
+def test_a_judge_that_nobody_converted_stops_the_study_before_anything_is_trained(tmp_path: Path) -> None:
+    from training.study import cell
+
+    base, judge = models(tmp_path, [f"word {number}" for number in range(40)])
+    corpora = Corpus(source=str(tmp_path / "nowhere"), base=base, judge=judge)
+    (tmp_path / "judge" / "model.safetensors").rename(tmp_path / "judge" / "pytorch_model.bin")
+    with pytest.raises(ModelError, match="its weights are no safetensors"):
+        cell.base(tmp_path / "out", 0, corpora)
+    (tmp_path / "judge" / "pytorch_model.bin").rename(tmp_path / "judge" / "model.safetensors")
+    with pytest.raises(corpus.Unreadable, match="nowhere"):  # the next thing that is missing
+        cell.base(tmp_path / "out", 0, corpora)
+
+
+@pytest.mark.parametrize(
+    "words", [["--seeds", "0"], ["--seeds", "-1"], ["--processes", "x"], ["--first-seed", "-1"]]
+)
+def test_numbers_that_are_none_are_refused_in_words(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        __main__.arguments(["tables", *words])
+    assert f"argument {words[0]}: " in capsys.readouterr().err
+
+
 @needs_data
 @pytest.mark.long
 def test_the_papers_own_ground_runs_from_the_data_to_the_report(tmp_path: Path) -> None:
-    base, judge = models(tmp_path)
+    base, judge = models(tmp_path, [line["prompt"] for line in islice(_rows(), 40)])
     words = ["sanity", "--preset", "paper-3b", "--data", str(ultrafeedback(tmp_path / "uf")), "--base", base]
     words += ["--judge", judge, "--prompts", "8", "--max-new-tokens", "12", "--precision", "fp32"]
     said, out = tmp_path / "said.txt", tmp_path / "out"
@@ -106,11 +131,11 @@ def test_the_papers_own_ground_runs_from_the_data_to_the_report(tmp_path: Path) 
     assert all(0 < one["length"]["mean"] <= 12 for one in lines.values())
 
 
-def models(folder: Path) -> tuple[str, str]:
-    """A tiny base model and a tiny judge on disk."""
+def models(folder: Path, texts: list[str]) -> tuple[str, str]:
+    """A tiny base model and a tiny judge on disk, whose tokens come from these texts."""
     from transformers import LlamaConfig, LlamaForCausalLM, LlamaForSequenceClassification
 
-    words = tiny.tokenizer([line["prompt"] for line in islice(_rows(), 40)], 400)
+    words = tiny.tokenizer(texts, 400)
     words.chat_template = tiny.CHAT_TEMPLATE
     sizes: dict[str, Any] = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2}
     marks = {"pad_token_id": words.pad_token_id, "eos_token_id": words.eos_token_id}

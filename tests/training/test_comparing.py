@@ -82,6 +82,38 @@ def test_win_rates_against_other_opponents_are_not_ranked() -> None:
     assert only(*runs).why == comparing.OTHER_SETTING
 
 
+def test_an_opponent_is_told_by_its_weights_and_sampling_and_older_results_by_its_name() -> None:
+    def won(**about: str) -> list[Result]:
+        told = {"judge": "j", "against": "reference tiny", **about}
+        return [Result("win_rate", {"n": 9, "win_rate": 0.5, **told}, "ab")]
+
+    one = won(opponent="aa", sampling="temperature 1")
+    assert only(one, won(opponent="bb", sampling="temperature 1")).why == comparing.OTHER_OPPONENT
+    assert only(one, won(opponent="aa", sampling="temperature 0.7")).why == comparing.OTHER_SAMPLING
+    assert only(one, won(opponent="aa", sampling="temperature 1")).why == ""
+    assert only(one, won()).why == only(won(), won()).why == ""
+    ranked = comparing.ranking({1: one[0], 2: won(opponent="bb")[0]}, "win_rate", "win_rate")
+    assert [place.why for place in ranked] == ["", comparing.OTHER_OPPONENT]
+
+
+def test_rewards_and_implicit_rewards_have_no_best_between_them() -> None:
+    result = {"n": 40, "accuracy": 0.9, "interval": [0.8, 1.0]}
+    line = only(accuracy(0.5, 0.4, 0.6), [Result("pair_accuracy", result, "ab", rewards=True)])
+    assert (line.why, standings(line)) == (comparing.OTHER_KIND, [NOT_COMPARED] * 2)
+    assert only(*[[Result("pair_accuracy", result, "ab", rewards=True)]] * 2).why == ""
+
+
+def test_beside_places_stands_the_kl_that_all_of_them_have() -> None:
+    places = [comparing.Place(run, run, Cell(0.5, None, None, 9)) for run in (1, 2)]
+    at_contexts = {"contexts": {"n": 5, "kl_token": 0.3}}
+    one = Result("divergence", {"generated": {"n": 8, "kl_token": 0.1}, **at_contexts}, "ab")
+    both = comparing.with_kl(places, {1: one, 2: one})
+    assert [place.kl and place.kl.value for place in both] == [0.1, 0.1]
+    mixed = comparing.with_kl(places, {1: one, 2: Result("divergence", at_contexts, "ab")})
+    assert [place.kl and place.kl.value for place in mixed] == [0.3, 0.3]
+    assert [place.kl and place.kl.value for place in comparing.with_kl(places, {1: one})] == [0.3, None]
+
+
 def test_sections_and_skipped_evaluations() -> None:
     section = {"n": 40, "brier": 0.2, "comparisons": {"n": 7, "brier": 0.3, "interval": [0.2, 0.4]}}
     skipped = {"skipped": "No held-out comparisons."}
@@ -148,7 +180,6 @@ def test_only_the_fields_that_differ_are_told() -> None:
     ]
     assert [(one.field, one.values) for one in comparing.differences(specs)] == [
         ("method.params.beta", (0.1, 0.5)),
-        ("method.params.margin", (None, None)),  # one has the field, the other has none
     ]
     assert comparing.differences([{"on": True, "few": [1]}, {"on": True, "few": [1]}]) == []
     assert [one.field for one in comparing.differences([{"on": True}, {"on": 1}])] == ["on"]

@@ -52,7 +52,7 @@ def test_markdown_shows_a_name_as_it_is(name: str) -> None:
     assert "".join(child.content for child in cell.children or []) == one_line(name)
 
 
-@given(NAMES)
+@given(NAMES.filter(str.isascii))
 def test_latex_sets_a_name_as_it_is_and_nothing_in_it_is_a_command(name: str) -> None:
     made = files.latex_text(name)
     commands = {value: char for char, value in files.LATEX.items()} | {"{}": ""}
@@ -67,6 +67,17 @@ def test_names_with_marks_of_latex_and_markdown_are_escaped() -> None:
         r"50\% of \$x\_1 \& \textasciitilde{}\{\}\textbackslash{}"
     )
     assert files.markdown_text("a|b *c* <b> [d](e)") == r"a\|b \*c\* \<b\> \[d\](e)"
+
+
+def test_latex_has_commands_for_letters_that_it_does_not_know() -> None:
+    assert files.latex_text("β .1 – naïve μ→2_α") == (
+        r"\ensuremath{\beta} .1 \textendash{} na\"\i{}ve \ensuremath{\mu}"
+        r"\textrightarrow{}2\_\ensuremath{\alpha}"
+    )
+    assert files.as_latex([Column(3, "β 0.1", "ab")] * 3, [LINE]).isascii()
+    others = files.as_latex([Column(3, "模型", "ab")] * 3, [LINE])
+    assert "模型" in others
+    assert others.startswith("% To be set with LuaLaTeX")
 
 
 def test_markdown_has_values_with_intervals_and_words() -> None:

@@ -10,9 +10,11 @@ import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
-from tests.cast import Cast
+from tests.annotation.frozen import decide, fill, frozen
+from tests.cast import Cast, make_project
 from tests.training.conftest import Launch
 from training import artifacts, lineage, specs
+from training.engine.evaluations.duels import prompt_id
 from training.errors import Invalid, NotPrepared
 from training.models import Run
 from training.selectors import lineage as family
@@ -83,6 +85,37 @@ def test_a_run_that_wrote_nothing_is_nobody_to_be_judged_against(
     with pytest.raises(Invalid) as refusal:
         launch(spec=judged(policy))
     assert "this takes Reward model" in refusal.value.fields["evaluation.judge"][0]
+
+
+def test_responses_to_other_prompts_are_refused_before_anything_is_queued(
+    launch: Launch, others: tuple[Run, Run], cast: Cast
+) -> None:
+    project = make_project(cast.owner, "Judged")
+    decide(project, fill(project, cast.owner))
+    dataset = frozen(project, cast.owner)
+    policy = launch(dataset=dataset, spec={"evaluation": {"generation": {"prompts": 2}}}, name="Mine")
+    judge = launch(dataset=dataset, spec={"kind": "reward_model"})
+    Run.objects.filter(project=project).update(state=Run.State.FINISHED, has_model=True)
+    held = sorted(prompt_id(one.prompt) for one in project.preferences.filter(split="heldout"))
+    lines = "".join(json.dumps({"prompt_id": name}) + "\n" for name in held[:2])
+    default_storage.save(artifacts.stored_name(policy.pk, artifacts.RESPONSES), ContentFile(lines.encode()))
+
+    def again(split: str, prompts: int) -> Run:
+        spec = judged(judge, policy)
+        spec["evaluation"] = spec["evaluation"] | {"generation": {"prompts": prompts}}
+        spec["subject"] = {"split": split}
+        return launch(subject_run=policy.pk, dataset=None, spec=spec)
+
+    for split, prompts, shared in (("train", 4, "0 of the 4"), ("heldout", 100, f"2 of the {len(held)}")):
+        with pytest.raises(Invalid) as refusal:
+            again(split, prompts)
+        (said,) = refusal.value.fields["evaluation.against"]
+        assert f"held-out split of “{dataset}”: it answered {shared} prompts" in said
+    assert again("heldout", 4).state == Run.State.QUEUED
+    later = frozen(project, cast.owner, max_rows_per_strong=1)  # other rows, and the same held out
+    spec = judged(judge, policy)
+    spec["evaluation"] = spec["evaluation"] | {"generation": {"prompts": 2}}
+    assert launch(dataset=later, spec=spec).state == Run.State.QUEUED
 
 
 def test_responses_that_are_gone_are_told_on_the_worker(

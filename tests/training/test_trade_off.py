@@ -20,11 +20,13 @@ NAMES = {"accuracy": "pair_accuracy", "spearman": "margin_correlation", "win_rat
 def trained(run: int, sampling: Sampling, seed: int = 0, **measured: Any) -> Trained:
     """A run with these values, (value, low, high); `more` changes its spec, `win` and so on its results."""
     spec = {"method": {"slug": "dpo_pop"}, "training": {"seed": seed}} | measured.pop("spec", {})
-    labels, against = measured.pop("labels", 300), measured.pop("against", "reference")
+    labels = measured.pop("labels", 300)
+    about = {"judge": "j", "against": measured.pop("against", "reference")}
+    about |= {name: measured.pop(f"by_{name}", None) for name in ("opponent", "sampling")}
     results = tuple(
         Result(
             NAMES[name],
-            {"n": 40, name: value, f"{name}_interval": [low, high], "judge": "j", "against": against},
+            {"n": 40, name: value, f"{name}_interval": [low, high], **about},
             f"sha of {sampling}",
         )
         for name, (value, low, high) in measured.items()
@@ -123,9 +125,18 @@ def test_win_rates_of_other_judges_and_missing_ones_are_no_ground() -> None:
     assert unlike.conclusion == "Nothing can be told yet."
     assert [one.partition(": ")[2] for one in unlike.grounds] == [
         "fewer than two of them have a pair accuracy.",
-        "the win rate was measured on other items, by another judge or against another opponent.",
+        (
+            "the win rate was measured on other items, by another judge, against another opponent or with "
+            "responses drawn otherwise."
+        ),
     ]
-    assert "the same judge and the same opponent" in unlike.missing[0].words
+    same_name = of({"win_rate": LOW, "by_opponent": "aa"}, {"win_rate": HIGH, "by_opponent": "bb"})
+    assert same_name.grounds[1] == unlike.grounds[1]
+    drawn = of(
+        {"win_rate": LOW, "by_sampling": "temperature 1"}, {"win_rate": HIGH, "by_sampling": "temperature 0"}
+    )
+    assert drawn.conclusion == "Nothing can be told yet."
+    assert "the same judge, the same opponent and the same sampling" in unlike.missing[0].words
     unjudged = of({"accuracy": LOW}, {"accuracy": HIGH, "win_rate": HIGH})
     assert "fewer than two of them have a win rate" in unjudged.grounds[1]
     assert "launch runs with evaluation.judge" in unjudged.missing[0].words
@@ -159,7 +170,9 @@ def test_what_is_missing_is_a_run_on_a_dataset_that_waits_or_on_one_to_be_made()
     (missing,) = waiting.missing
     assert (missing.dataset, missing.like) == (9, 1)
     assert missing.words == "No run on “New” (iterative, k 2): train on it with the same settings."
-    assert advise([], []).missing[0].words == "No finished run here was trained on PoP rows."
+    assert advise([], []).missing[0].words == (
+        "No finished run was trained on PoP rows of a dataset that holds preferences out."
+    )
 
 
 def test_remarks_name_other_seeds_and_other_numbers_of_labels() -> None:

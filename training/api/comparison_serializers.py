@@ -124,6 +124,13 @@ def _measure(line: Line, runs: Sequence[Run]) -> dict[str, Any]:
     return {name: getattr(line, name) for name in names} | {"values": values}
 
 
+class SamplingValueSerializer(serializers.Serializer[Any]):
+    value = serializers.FloatField()
+    low = serializers.FloatField(allow_null=True)
+    high = serializers.FloatField(allow_null=True)
+    n = serializers.IntegerField(allow_null=True)
+
+
 class RankedRunSerializer(serializers.Serializer[Any]):
     """A finished run and its place. `standing` is towards the first."""
 
@@ -144,6 +151,12 @@ class RankedRunSerializer(serializers.Serializer[Any]):
     n = serializers.IntegerField(source="place.cell.n", allow_null=True)
     standing = serializers.ChoiceField(STANDINGS, source="place.cell.standing", help_text=STANDING_HELP)
     why = serializers.CharField(source="place.why", help_text="Why it is not compared with the first.")
+    kl_token = SamplingValueSerializer(
+        source="place.kl",
+        allow_null=True,
+        help_text="Beside win rates and advantages: KL to the reference, nats a token, over own responses "
+        "where all these runs have it, else at contexts of held-out responses. Null where not known.",
+    )
 
     def get_subject(self, found: dict[str, Any]) -> int | None:
         of = lineage.evaluated(found["run"])
@@ -155,13 +168,6 @@ class SamplingSerializer(serializers.Serializer[Any]):
     k = serializers.IntegerField()
     labels_per_comparison = serializers.IntegerField()
     reuse = serializers.BooleanField(allow_null=True, help_text="Null where it means nothing.")
-
-
-class SamplingValueSerializer(serializers.Serializer[Any]):
-    value = serializers.FloatField()
-    low = serializers.FloatField(allow_null=True)
-    high = serializers.FloatField(allow_null=True)
-    n = serializers.IntegerField(allow_null=True)
 
 
 class SampledRunSerializer(serializers.Serializer[Any]):
@@ -178,9 +184,7 @@ class SampledRunSerializer(serializers.Serializer[Any]):
     spearman = SamplingValueSerializer(allow_null=True)
     pop_accuracy = SamplingValueSerializer(allow_null=True)
     win_rate = SamplingValueSerializer(allow_null=True)
-    kl_token = SamplingValueSerializer(
-        source="kl", allow_null=True, help_text="To the reference, nats a token."
-    )
+    kl_token = SamplingValueSerializer(allow_null=True, help_text="To the reference, nats a token.")
 
 
 class MissingSerializer(serializers.Serializer[Any]):

@@ -22,7 +22,9 @@ class StudySerializer(serializers.Serializer[Any]):
     command = serializers.CharField(help_text="What computes it, or goes on with it.")
     state = serializers.ChoiceField([one.value for one in State])
     words = serializers.CharField(help_text="What is missing, or why the report cannot be read.")
-    computed_at = serializers.CharField(source="found.at", default=None, allow_null=True)
+    computed_at = serializers.CharField(
+        source="found.at", default=None, allow_null=True, help_text="What was computed last, as what follows."
+    )
     commit = serializers.CharField(source="found.commit", default=None, allow_null=True)
     seeds = serializers.ListField(
         source="found.seeds", child=serializers.IntegerField(), default=None, allow_null=True
@@ -50,6 +52,10 @@ class StudyLineSerializer(serializers.Serializer[Any]):
 
 class StudySettingSerializer(serializers.Serializer[Any]):
     title = serializers.CharField()
+    seeds = serializers.ListField(source="made.seeds", child=serializers.IntegerField())
+    command = serializers.CharField(source="made.command", help_text="The command that computed it.")
+    computed_at = serializers.CharField(source="made.at")
+    commit = serializers.CharField(source="made.commit")
     lines = StudyLineSerializer(many=True)
 
 
@@ -63,10 +69,12 @@ class StudyDetailSerializer(StudySerializer):
 
     @extend_schema_field(StudySettingSerializer(many=True))
     def get_results(self, entry: Entry) -> Any:
-        settings = entry.found.settings if entry.found else {}
+        if entry.found is None:
+            return []
         found = [
             {
                 "title": title,
+                "made": entry.found.made[title],
                 "lines": [
                     {
                         "name": name,
@@ -77,6 +85,6 @@ class StudyDetailSerializer(StudySerializer):
                     for name, figures in lines.items()
                 ],
             }
-            for title, lines in settings.items()
+            for title, lines in entry.found.settings.items()
         ]
         return StudySettingSerializer(found, many=True).data

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
@@ -21,6 +22,8 @@ from transformers import (
     LlamaModel,
     LlamaPreTrainedModel,
 )
+from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME
+from transformers.utils.hub import has_file
 
 from training.engine import base, reward_model
 from training.engine.encoding import PLAIN_TEMPLATE
@@ -31,6 +34,7 @@ from training.engine.run import device
 
 ULTRA = "LlamaRewardModel"
 HEAD = "regression_head.weight"
+SAFETENSORS = (SAFE_WEIGHTS_NAME, SAFE_WEIGHTS_INDEX_NAME)
 
 
 class UltraRM(LlamaPreTrainedModel):  # type: ignore[misc]
@@ -66,6 +70,7 @@ class RewardJudge:
     done: Callable[[int], None] = lambda _: None
 
     def __call__(self, conversations: Sequence[tuple[Messages, str]]) -> list[float]:
+        """A reward for each (prompt, response). Raises ModelError where the judge cannot read one."""
         found = [float("nan")] * len(conversations)
         encoded = [self.ids(prompt, response) for prompt, response in conversations]
         limit = getattr(self.model.config.get_text_config(), "max_position_embeddings", None) or 10**9
@@ -91,6 +96,13 @@ class RewardJudge:
         for place, row in enumerate(rows):
             ids[place, : len(row)] = torch.tensor(row)
             mask[place, : len(row)] = 1
+        known = self.model.get_input_embeddings().weight.shape[0]
+        if (largest := int(ids.max())) >= known:  # a GPU that looked it up would do nothing more for anybody
+            raise ModelError(
+                f"The judge's tokenizer gives the token {largest}, and its model has embeddings of {known}: "
+                "they do not belong together.",
+                code="judge_unusable",
+            )
         return {"input_ids": ids.to(where), "attention_mask": mask.to(where)}
 
 
@@ -101,9 +113,16 @@ def check(named: str, folder: Path) -> None:
         named: a folder (below `folder`, if it is there), or a Hugging Face id.
 
     Raises:
-        ModelError: it is not, or it is no reward model.
+        ModelError: it is not, it is no reward model, or its weights are no safetensors.
     """
     _is_ultra(named, folder)
+    place = _place(named, folder)
+    try:
+        there = any(has_file(place, name) for name in SAFETENSORS)
+    except OSError as error:
+        raise _no_judge(named, str(error).splitlines()[0]) from error
+    if not there:
+        raise _no_judge(named, "its weights are no safetensors, and no others are opened; convert them first")
 
 
 def open_judge(named: str, folder: Path, **options: Any) -> RewardJudge:
@@ -131,7 +150,12 @@ def open_judge(named: str, folder: Path, **options: Any) -> RewardJudge:
 
     def ids(prompt: Messages, response: str) -> list[int]:
         whole = [*prompt, {"role": "assistant", "content": response}]
-        text = tokenizer.apply_chat_template(whole, tokenize=False)
+        try:
+            text = tokenizer.apply_chat_template(whole, tokenize=False)
+        except jinja2.TemplateError as error:
+            raise ModelError(
+                f"The judge's chat template refuses a conversation: {error}", code="template_refused"
+            ) from error
         found: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
         return found
 
@@ -167,7 +191,7 @@ def _is_ultra(named: str, folder: Path) -> bool:
         raise _no_judge(named, error.message) from error
     names = config.architectures or []
     if ULTRA in names or (place.is_dir() and HEAD in _weights(place)):
-        if place.is_dir() and HEAD not in _weights(place):
+        if place.is_dir() and (found := _weights(place)) and HEAD not in found:
             raise _no_judge(named, f"its safetensors have no {HEAD}")
         return True
     if config.num_labels != 1 or not any(one.endswith(reward_model.HEAD) for one in names):

@@ -87,9 +87,10 @@ def describe(batch: PairBatch, *, beta: float, max_margin: float | None) -> dict
         values["lengths/chosen"] = batch.chosen_lengths
         values["lengths/rejected"] = batch.rejected_lengths
     if batch.weak_policy_margin is not None:
-        values["pop/weak_margin"] = batch.weak_policy_margin
+        values["pop/weak_margin"] = values["pop/margin"] = batch.weak_policy_margin
     if batch.weak_target_margin is not None and max_margin is not None:
         values["pop/weak_margin"] = batch.weak_target_margin
+        values["pop/margin"] = batch.weak_target_margin.clamp(0.0, max_margin)
         values["pop/zero_share"] = (batch.weak_target_margin <= 0).float()
         values["pop/clip_share"] = (batch.weak_target_margin >= max_margin).float()
     return values

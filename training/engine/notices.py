@@ -17,6 +17,10 @@ DROPPED = (
     "({lost} preferences, among them {ids})."
 )
 UNSEEN = "{count} of {total} held-out preferences are not evaluated: their prompt alone fills max_length."
+NO_PROMPTS = (
+    "The dataset has no held-out preferences, so there are no prompts: no response is written, and none is "
+    "judged. Freeze it with a held-out share."
+)
 CUT = "{count} of {total} preferences have a response whose end is cut off at max_length."
 REWRITTEN = (
     "{count} of {total} preferences: the chat template renders the prompt differently once it is answered. "
@@ -43,20 +47,21 @@ def tell_ties(run: Run) -> None:
 
 
 def tell_encoding(run: Run, *, dropped: int) -> None:
-    """Warn of what was left out, cut or rendered in two ways.
+    """Warn of what was left out, cut or rendered in two ways, and of responses that have no prompts.
 
     Args:
         dropped: training rows that were left out.
     """
     encoded: list[Encoded] = [one for one in run.encoded if one is not None]
     lost = [one.id for one, got in zip(run.data.preferences, run.encoded, strict=True) if got is None]
-    heldout = run.data.preferences_of("heldout")
+    heldout, asked = run.data.preferences_of("heldout"), run.spec.evaluation.generation.prompts
     unseen = sum(run.encoded[place] is None for place in heldout)
     cut = sum(one.cut for one in encoded)
     rewritten = sum(one.rewritten for one in encoded)
     for code, count, message in (
         ("rows_dropped", dropped, DROPPED.format(count=dropped, lost=len(lost), ids=", ".join(lost[:SHOWN]))),
         ("heldout_dropped", unseen, UNSEEN.format(count=unseen, total=len(heldout))),
+        ("no_prompts", 0 if heldout else asked, NO_PROMPTS),
         ("responses_cut", cut, CUT.format(count=cut, total=len(encoded))),
         ("prompt_rewritten", rewritten, REWRITTEN.format(count=rewritten, total=len(encoded))),
     ):

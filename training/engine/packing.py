@@ -16,7 +16,7 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
-from training.engine import varlen
+from training.engine import bundles, varlen
 from training.engine.layouts import Part
 
 LOOP, VARLEN = "pop_packed", "pop_packed_varlen"
@@ -37,7 +37,7 @@ def attention(  # noqa: PLR0917 - as transformers calls it
     dropout: float = 0.0,
     scaling: float | None = None,
     parts: Sequence[Part] | None = None,
-    within: varlen.Within = varlen.loop,
+    within: varlen.Within = bundles.attend,
     **options: Any,
 ) -> tuple[Tensor, None]:
     """Causal attention within each part of the row; without `parts`, transformers' own SDPA attention.
@@ -45,7 +45,7 @@ def attention(  # noqa: PLR0917 - as transformers calls it
     Args:
         query: [1, heads, T, d]; key, value: [1, key-value heads, T, d].
         parts: what lies in the row; their tokens add up to T.
-        within: what computes it, part after part or all at once.
+        within: what computes it, in bundles or all at once.
 
     Returns:
         [1, T, heads, d], and no weights.
@@ -73,8 +73,8 @@ def register(name: str, within: varlen.Within) -> None:
 
 
 REGISTERED: set[str] = set()
-register(LOOP, varlen.loop)
-register(VARLEN, varlen.by(varlen.torchs, varlen.torchs_takes))
+register(LOOP, bundles.attend)
+register(VARLEN, varlen.by(varlen.torchs, varlen.torchs_takes, bundles.attend))
 
 
 def implementations(device: torch.device) -> tuple[str, ...]:

@@ -149,6 +149,11 @@ class Strength(Beta):
         title="Doubt",
         description="Standard deviations taken off each strength: what few labels say counts less.",
     )
+    soft: bool = Field(
+        False,
+        title="Soft labels",
+        description="μ·strength is how far a preference is believed, as log-odds, and no margin.",
+    )
 
 
 class Exo(Beta):

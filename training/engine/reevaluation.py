@@ -107,7 +107,7 @@ def evaluate(
         closing(EventWriter(Path(scratch) / "events.jsonl", hear)) as events,
     ):
         folder = subject.run_dir or Path(scratch)
-        run = Run(folder, spec, data, events, Stop(), reference_name=_named(subject))
+        run = Run(folder, spec, data, events, Stop(), trains=False, reference_name=_named(subject))
         responses.check(run)
         found = KINDS[spec.kind](subject, run, Path(scratch))
         made = Path(scratch) / responses.FILE
@@ -151,6 +151,7 @@ def again(run: Run) -> Path:
         spec=spec,
         data=taken(run.data, asked.split),
         seed=asked.seed,
+        trains=False,
         reference_name=_named(subject),
     )
     responses.check(inner)

@@ -7,15 +7,16 @@ import gc
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from training.engine import base, generation, judging, processes, reference
+from training.engine import base, generation, judging, memory, opponents, processes, reference
 from training.engine.encoding import Ids, encode_prompt
-from training.engine.errors import InputError, SpecError
+from training.engine.errors import Cancelled, EngineError, OutOfMemory, SpecError
 from training.engine.evaluations import duels
 from training.engine.evaluations.heldout import Duels, Generated
 from training.engine.generation_cache import GenerationCache, Response, folder, key
@@ -27,7 +28,6 @@ from training.engine.spec import RunSpec
 
 FILE = "generations.jsonl"
 REFERENCE_FILE = "reference-generations.jsonl"
-FEWEST = 0.5  # of the prompts, which both sides must have answered
 # Settings of training that say how the work is done, not what comes of it.
 HOW = {
     "micro_batch",
@@ -74,17 +74,19 @@ def seen(run: Run, model: Any) -> dict[str, Any]:
     prompts = prompts_of(run.data, asked.generation.prompts)
     ours = write(run, model, prompts, speaker(run.spec))
     theirs: list[Line] = []
+    opponent = ""
     if run.spec.kind == "preference" or (asked.judge and asked.against is None):
         _score(run, model, ours, "logp")
         with reference_model(run, model) as of:
             _score(run, of, ours, "reference_logp")
             if asked.judge and asked.against is None:
                 theirs = write(run, of, prompts, "reference")
+                opponent = opponents.of_model(of) if first() else ""
     _store(run.folder / FILE, ours)
     _store(run.folder / REFERENCE_FILE, theirs)
     found: dict[str, Any] = {"generated": _generated(run, ours)} if ours else {}
     if asked.judge and first():
-        found |= _judged(run, ours, theirs)
+        found |= _judged(run, ours, theirs, opponent)
     return found
 
 
@@ -233,17 +235,40 @@ def _generated(run: Run, lines: list[Line]) -> Generated:
     )
 
 
-def _judged(run: Run, ours: list[Line], theirs: list[Line]) -> dict[str, Any]:
-    """The duels, or why there are none: a judge that fails now must not cost the run its model."""
+def _judged(run: Run, ours: list[Line], theirs: list[Line], opponent: str) -> dict[str, Any]:
+    """The duels, or why there are none: a judge that fails now must not cost the run its model.
+
+    Raises:
+        Cancelled: somebody asked.
+    """
     try:
-        found = _duels(run, ours, theirs)
-    except InputError as error:
-        run.events.write("warning", code=error.code, message=f"Nothing was judged: {error.message}")
-        return {"unjudged": error.message}
-    return {"duels": found}
+        return {"duels": _duels(run, ours, theirs, opponent)}
+    except Cancelled:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever a judge does, the model is trained
+        code, why = _cause(error)
+    finally:  # by now nothing holds the judge
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+    run.events.write("warning", code=code, message=f"Nothing was judged: {why}")
+    return {"unjudged": why}
 
 
-def _duels(run: Run, ours: list[Line], theirs: list[Line]) -> Duels:
+def _cause(error: Exception) -> tuple[str, str]:
+    """A code, and in a sentence what a judge failed of."""
+    if isinstance(error, EngineError):
+        return error.code, error.message
+    said = (str(error).strip().splitlines() or [""])[0].rstrip(".")
+    if memory.is_shortage(error):
+        return OutOfMemory.code, (
+            f"Memory ran out: {said or type(error).__name__}. A smaller evaluation.batch_size takes less; "
+            "`pop-train evaluate --judge` judges later."
+        )
+    return "judge_failed", f"The judge failed ({type(error).__name__}{f': {said}' if said else ''})."
+
+
+def _duels(run: Run, ours: list[Line], theirs: list[Line], opponent: str) -> Duels:
     asked = run.spec.evaluation
     if asked.against is not None:
         theirs = _others(run)
@@ -260,45 +285,39 @@ def _duels(run: Run, ours: list[Line], theirs: list[Line]) -> Duels:
     )
     reference = f"reference {run.reference_name or run.spec.model.base}"
     found = duels.fought(pairs, judge, named=str(asked.judge), against=asked.against or reference)
-    del judge
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-    return found
+    who = opponent or opponents.of_responses(their for _, their in pairs)
+    return replace(found, opponent=who, sampling=opponents.sampling(asked.generation))
 
 
 def _others(run: Run) -> list[Line]:
-    """The responses that ours are judged against.
+    """The responses that ours are judged against, every line looked at.
 
     Raises:
-        SpecError: there are none.
+        SpecError: there are none, or a line is none.
     """
     named = str(run.spec.evaluation.against)
     place = run.folder / Path(named).expanduser()
     file = place / FILE if place.is_dir() else place
     try:
-        lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
-        duels.matched(lines, lines)
-        duels.fought([(one, one) for one in lines[:1]], lambda given: [0.0] * len(given))
+        return duels.read(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise SpecError(
             f"There are no responses to judge against in {named}.",
             code="against_missing",
             hint="Name a run that wrote some (its generation.prompts above 0), or its generations.jsonl.",
         ) from error
-    except (ValueError, KeyError, TypeError) as error:
+    except ValueError as error:
         raise SpecError(f"{file} is no generations.jsonl: {error}.", code="against_missing") from error
-    return lines
 
 
 def _comparable(prompts: Mapping[str, Messages], theirs: list[Line], named: str) -> None:
     """Raises SpecError where fewer than half of the prompts were answered by the others too."""
     shared = len(prompts.keys() & {one["prompt_id"] for one in theirs})
-    if prompts and shared < FEWEST * len(prompts):
+    if prompts and shared < duels.FEWEST * len(prompts):
         raise SpecError(
             f"{named} has responses to {shared} of the {len(prompts)} prompts: too few to judge against.",
             code="prompts_differ",
-            hint="Both runs need the same dataset and as many evaluation.generation.prompts.",
+            hint="Both runs need the same dataset and split, and as many evaluation.generation.prompts.",
         )
 
 

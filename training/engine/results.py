@@ -39,7 +39,8 @@ def heldout(
         logps, reference: log-probabilities of both responses under model and reference, nats, [P, 2].
     """
     positions = {place: index for index, place in enumerate(places)}
-    rows = [row for row in run.data.rows_of("heldout") if {row.strong, row.weak} <= positions.keys()]
+    every = run.data.rows_of("heldout")
+    rows = [row for row in every if {row.strong, row.weak} <= positions.keys()]
     scores = [run.data.preferences[place].score_margin for place in places]
     encoded = [one for one in (run.encoded[place] for place in places) if one is not None]
     known: dict[str, Any] = {}
@@ -58,6 +59,8 @@ def heldout(
         ids=tuple(run.data.preferences[place].id for place in places),
         chosen_lengths=np.asarray([one.chosen_length for one in encoded], np.float64),
         rejected_lengths=np.asarray([one.rejected_length for one in encoded], np.float64),
+        too_long=len(run.data.preferences_of("heldout")) - len(places),
+        rows_too_long=len(every) - len(rows),
         **known,
     )
 
@@ -68,18 +71,30 @@ def scored(run: Run, model: Any, places: list[int]) -> Tensor:
     Raises:
         NotFinite: it gives values that are not finite.
     """
-    progress = Progress(run.events, "evaluate", len(processes.share(places)))
-    found = processes.divided(places, lambda own: score(run, model, own, progress))
-    check_finite(found[places])
+    found = logps(run, model, places)
+    check_finite(run, found[places])
     return found
 
 
-def check_finite(values: Tensor) -> None:
-    """Raises NotFinite where a trained model's answers are not numbers."""
-    if not torch.isfinite(values).all():
+def logps(run: Run, model: Any, places: list[int]) -> Tensor:
+    """As `scored`, finite or not."""
+    progress = Progress(run.events, "evaluate", len(processes.share(places)))
+    return processes.divided(places, lambda own: score(run, model, own, progress))
+
+
+def check_finite(run: Run, values: Tensor) -> None:
+    """Raises NotFinite where a model's answers are not numbers, with advice for training or for looking."""
+    if torch.isfinite(values).all():
+        return
+    if run.trains:
         raise NotFinite(
             "The trained model gives values that are not finite.", hint="Lower the learning rate."
         )
+    raise NotFinite(
+        "The model gives values that are not finite.",
+        code="model_not_finite",
+        hint=f"Its weights are not finite themselves, or too large for {run.spec.training.precision}.",
+    )
 
 
 def evaluate(run: Run, seen: HeldOut) -> dict[str, Any]:

@@ -19,16 +19,14 @@ from training.engine.batching import Room, Row, groups, unique
 from training.engine.encoding import Encoded
 from training.engine.errors import DatasetError
 from training.engine.evaluations import HeldOut
+from training.engine.evaluations.heldout import TOO_LONG
 from training.engine.layouts import padded_tokens
 from training.engine.methods.logistic import logistic
 from training.engine.notices import tell_ties
 from training.engine.progress import Progress
 from training.engine.run import Run, check_stop, device
 
-NO_HELDOUT = (
-    "The dataset has no held-out preferences that fit the model's length: training goes on to its end, and "
-    "the last weights are kept, not the best."
-)
+NO_HELDOUT = "{why} Training goes on to its end, and the last weights are kept, not the best."
 NO_SPARE = (
     "The tokenizer pads with the token that ends responses, and has no other: rewards are read at the token "
     "before the end, by whoever uses this model, so what is cut looks like what has ended."
@@ -201,7 +199,7 @@ def heldout_margins(run: Run, model: Any, places: list[int], progress: Progress 
     """Δr of the held-out preferences at `places`, fp64, shape [n].
 
     Raises:
-        NotFinite: the model does not give numbers any more.
+        NotFinite: the model does not give numbers, or not any more.
     """
 
     def done(count: int) -> None:
@@ -215,7 +213,7 @@ def heldout_margins(run: Run, model: Any, places: list[int], progress: Progress 
         )
 
     found = processes.divided(places, scored)[places].double()
-    results.check_finite(found)
+    results.check_finite(run, found)
     return found[:, 0] - found[:, 1]
 
 
@@ -223,7 +221,9 @@ def watched(run: Run) -> list[int]:
     """The held-out preferences by which the best checkpoint is found; a warning where there is none."""
     places = results.heldout_places(run)
     if not places:
-        run.events.write("warning", code="no_heldout", message=NO_HELDOUT)
+        asked = len(run.data.preferences_of("heldout"))
+        why = TOO_LONG.format(count=asked) if asked else "The dataset has no held-out preferences."
+        run.events.write("warning", code="no_heldout", message=NO_HELDOUT.format(why=why))
     return places
 
 

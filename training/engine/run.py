@@ -34,6 +34,7 @@ class Run:
     `contexts`: where policy and reference are compared over the whole vocabulary.
     `encoder`: how a preference becomes token ids; another one for benchmarks that have their own way.
     `seed`: of the intervals, if not that of training.
+    `trains`: whether its model is trained here, or was before.
     `reference_name`: what results call the reference, if not by where it is read from.
     """
 
@@ -52,6 +53,7 @@ class Run:
     meter: Meter = field(default_factory=Meter)
     encoder: Encoder = encode
     seed: int | None = None
+    trains: bool = True
     reference_name: str = ""
 
     def __post_init__(self) -> None:

@@ -118,8 +118,8 @@ def lower_right(queries: int, keys: int, device: torch.device) -> Tensor:
     return torch.ones(queries, keys, dtype=torch.bool, device=device).tril(diagonal=keys - queries)
 
 
-def by(find: Callable[[], Kernel | None], takes: Callable[..., bool]) -> Within:
-    """`attend` by the kernel that is found, where it `takes` the tensors, else `loop`."""
+def by(find: Callable[[], Kernel | None], takes: Callable[..., bool], otherwise: Within = loop) -> Within:
+    """`attend` by the kernel that is found, where it `takes` the tensors."""
 
     def within(
         query: Tensor, key: Tensor, value: Tensor, parts: tuple[Part, ...], scaling: float | None
@@ -127,7 +127,7 @@ def by(find: Callable[[], Kernel | None], takes: Callable[..., bool]) -> Within:
         kernel = find()
         narrow = narrowed(query, key, value)
         if kernel is None or not takes(kernel, *narrow):
-            return loop(query, key, value, parts, scaling)
+            return otherwise(query, key, value, parts, scaling)
         return attend(narrow[0], narrow[1], narrow[2], parts, scaling, kernel=kernel)
 
     return within

@@ -17,6 +17,7 @@ from training.models import Evaluation, Run, RunEvent
 from training.rules import run_not_found
 from training.selectors import lineage as family
 from training.selectors import runs as selectors
+from training.transitions import ENDED
 
 if TYPE_CHECKING:
     from annotation.rules import Person
@@ -62,10 +63,10 @@ def compared(user: Person, project: Project, ids: Sequence[int]) -> Comparison:
     """Measures, differences in the specs, and what the runs were made from. Raises like `chosen`."""
     runs = chosen(user, project, ids)
     by_id = {run.pk: run for run in runs}
+    prefetch_related_objects(runs, family.prefetched())
     results: dict[int, list[Result]] = {run.pk: [] for run in runs}
     for item in Evaluation.objects.filter(run__in=runs):
         results[item.run_id].append(_result(item, by_id[item.run_id]))
-    prefetch_related_objects(runs, family.prefetched())
     lines = comparing.lines(list(results.values()))
     return Comparison(
         runs=runs,
@@ -112,7 +113,8 @@ def leaderboard(
 ) -> list[tuple[Place, Run]]:
     """Finished runs by the measure, the best first, with their `sources`; of one dataset, or of all.
 
-    What was measured on data that models are trained on has no place here.
+    Beside what a judge says stands the KL. What was measured on data that models are trained on has no
+    place here.
 
     Raises:
         NotFound, NotAllowed: the user does not manage the project.
@@ -121,10 +123,16 @@ def leaderboard(
     rows = finished if dataset is None else finished.filter(dataset=dataset)
     newest = rows.prefetch_related(family.prefetched())[:MAX_RANKED]
     runs = {run.pk: run for run in newest if _split(run) == HELD_OUT}
-    found = Evaluation.objects.filter(run__in=rows.values("pk"), name=evaluation)
-    results = {item.run_id: _result(item, runs[item.run_id]) for item in found if item.run_id in runs}
-    newest_first = {pk: results[pk] for pk in runs if pk in results}
-    return [(place, runs[place.run]) for place in comparing.ranking(newest_first, evaluation, measure)]
+
+    def results(name: str) -> dict[int, Result]:
+        """Those of an evaluation, the newest run's first."""
+        items = {one.run_id: one for one in Evaluation.objects.filter(run__in=rows.values("pk"), name=name)}
+        return {pk: _result(items[pk], run) for pk, run in runs.items() if pk in items}
+
+    places = comparing.ranking(results(evaluation), evaluation, measure)
+    if evaluation in comparing.WON:
+        places = comparing.with_kl(places, results(comparing.KL[0][0]))
+    return [(place, runs[place.run]) for place in places]
 
 
 def _runs(user: Person, project: Project) -> QuerySet[Run]:
@@ -153,7 +161,10 @@ def _settings(run: Run) -> dict[str, Any]:
 
 
 def _result(item: Evaluation, run: Run) -> Result:
-    return Result(item.name, item.result, item.dataset_sha256, _split(run))
+    """`run` has its `sources`."""
+    of = family.evaluated(run) or run
+    rewards = of.kind == Run.Kind.REWARD_MODEL
+    return Result(item.name, item.result, item.dataset_sha256, _split(run), rewards)
 
 
 def _split(run: Run) -> str:
@@ -170,13 +181,18 @@ def _warnings(runs: Sequence[Run], lines: Iterable[Line]) -> Iterator[str]:
             "The runs were trained on different datasets: a difference may come from the data as well as "
             "from the settings. Where they were measured on different held-out data, no best value is marked."
         )
-    if len({run.kind for run in trained}) > 1:
+    if len({run.kind == Run.Kind.REWARD_MODEL for run in trained}) > 1:
         yield (
             "The runs are of different kinds: a reward model's measures are of its rewards, a policy's of "
-            "its implicit rewards."
+            "its implicit rewards. Where both have a measure, no best value is marked."
         )
-    if any(run.state != Run.State.FINISHED for run in runs):
+    if any(run.state not in ENDED for run in runs):
         yield "Some runs have not finished: their curves end early, and evaluations come last."
+    if any(run.state in ENDED and run.state != Run.State.FINISHED for run in runs):
+        yield (
+            "Some runs failed or were cancelled: their curves end early, and the evaluations that they lack "
+            "will not come, unless they are resumed."
+        )
     bases = {run.spec.get("model", {}).get("base") for run in trained}
     if len(bases) > 1 and any(line.evaluation == "heldout_loss" for line in lines):
         yield (

@@ -58,8 +58,9 @@ def file(user: Person, name: str, kind: str) -> Path:
 def on_sampling(user: Person) -> str:
     """What the study found of iterative against random sampling, in a sentence; empty before it has."""
     there = (reports.folder(settings.STUDY_DIR, TABLES) / reports.RESULTS).is_file()
-    found = get(user, TABLES).found if there else None
-    if found is None:
+    entry = get(user, TABLES)
+    found = entry.found if there else None
+    if found is None or reports.elsewhere(entry.study, found):
         return ""
     parts = []
     for metric, words in (("accuracy", "pair accuracy"), ("win_vs_dpo", "win rate against DPO")):
@@ -68,7 +69,8 @@ def on_sampling(user: Person) -> str:
             parts.append(f"{words} {one.mean:+.3f} [{one.low:+.3f}, {one.high:+.3f}]")
     if not parts:
         return ""
-    return f"In our own study ({len(found.seeds)} seeds) iterative less random: {', '.join(parts)}."
+    seeds = len(next(iter(found.made.values())).seeds)
+    return f"In our own study ({seeds} seeds) iterative less random: {', '.join(parts)}."
 
 
 def _check(user: Person) -> None:

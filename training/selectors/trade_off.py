@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from django.db.models import QuerySet
 
 from annotation import rules as project_rules
 from annotation.models import PopDataset, Project
@@ -44,6 +46,8 @@ def of_project(user: Person, project: Project) -> Advised:
         NotFound, NotAllowed: the user does not manage the project.
     """
     project_rules.check_manage(user, project)
+    if _holds_nothing_out(project):
+        return Advised(trade_off.NOTHING_HELD_OUT, {}, {})
     datasets = {one.pk: one for one in _datasets(user, project)}
     runs = {run.pk: run for run in _runs(user, datasets)}
     results: dict[int, list[Result]] = {pk: [] for pk in runs}
@@ -54,14 +58,27 @@ def of_project(user: Person, project: Project) -> Advised:
     return Advised(trade_off.advise(trained, offered), runs, datasets)
 
 
+def _frozen() -> QuerySet[PopDataset]:
+    return PopDataset.objects.filter(state=PopDataset.State.FROZEN).select_related("project")
+
+
+def _holding_out(project: Project) -> QuerySet[PopDataset]:
+    return _frozen().filter(project=project, manifest__counts__heldout_preferences__gt=0)
+
+
+def _holds_nothing_out(project: Project) -> bool:
+    """Whether the project has frozen datasets, and none of them holds anything out."""
+    return _frozen().filter(project=project).exists() and not _holding_out(project).exists()
+
+
 def _datasets(user: Person, project: Project) -> list[PopDataset]:
-    """Frozen datasets that hold out what the project's newest one with a run does, the newest first."""
-    frozen = PopDataset.objects.filter(state=PopDataset.State.FROZEN).select_related("project")
-    own = frozen.filter(project=project)
-    newest = own.filter(runs__state=Run.State.FINISHED).first() or own.first()
-    heldout = newest.manifest.get("heldout_sha256") if newest is not None else None
-    if newest is None or not newest.manifest.get("counts", {}).get("heldout_preferences"):
+    """Frozen datasets that hold out what the project's newest one with such a run does, the newest first."""
+    frozen, own = _frozen(), _holding_out(project)
+    told = {f"runs__{name}": value for name, value in _on_rows().items()}
+    newest = own.filter(**told).first() or own.first()
+    if newest is None:
         return []
+    heldout = newest.manifest.get("heldout_sha256")
     if heldout is None:  # of an older version: nothing tells what it held out
         return [newest]
     mine = projects.managed_by(user).values("pk")
@@ -70,11 +87,14 @@ def _datasets(user: Person, project: Project) -> list[PopDataset]:
 
 def _runs(user: Person, datasets: Iterable[int]) -> list[Run]:
     """Finished runs of policies by methods that read rows: to others sampling is nothing."""
-    on_rows = [slug for slug, one in catalog.POLICY_METHODS.items() if one.pop_rows or one.needs_rows]
-    found = selectors.visible_to(user).filter(
-        dataset__in=list(datasets), state=Run.State.FINISHED, kind=Run.Kind.PREFERENCE, method__in=on_rows
-    )
+    found = selectors.visible_to(user).filter(dataset__in=list(datasets), **_on_rows())
     return list(found.select_related("project", "dataset__project")[:MAX_LOOKED_AT])
+
+
+def _on_rows() -> dict[str, Any]:
+    """What runs are filtered by."""
+    methods = [slug for slug, one in catalog.POLICY_METHODS.items() if one.pop_rows or one.needs_rows]
+    return {"state": Run.State.FINISHED, "kind": Run.Kind.PREFERENCE, "method__in": methods}
 
 
 def _trained(run: Run, results: list[Result]) -> Trained:

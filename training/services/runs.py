@@ -15,7 +15,7 @@ from training import artifacts, doorbell, lineage, rules, specs, transitions
 from training.engine.spec import DatasetRef, RunSpec
 from training.errors import Conflict, NotFound
 from training.models import Run
-from training.services import evaluating, sources, telling
+from training.services import evaluating, opposing, sources, telling
 from training.services.custody import (
     claim,
     fail,
@@ -78,6 +78,7 @@ def launch(
     checked = specs.checked(evaluating.completed(whole, dataset.project))
     specs.check_models(checked)
     specs.check_dataset_serves(dataset, checked)
+    opposing.check(dataset, checked)
     checked.dataset = DatasetRef(path="dataset", sha256=dataset.sha256)
     with transaction.atomic():
         made_from = sources.found(dataset.project, checked.model_dump(mode="json"))

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from training.study import farm, report, reports
 from training.study.presets import PRESETS, NothingLeft, on
-from training.study.reports import FIRST_SEED
 from training.study.settings import Corpus
 from training.study.studies import STUDIES, Setting, Study, UnknownSetting, only, quick
 
@@ -25,7 +24,8 @@ def main(words: Sequence[str] | None = None) -> int:
     except (NothingLeft, UnknownSetting) as error:
         print(error, file=sys.stderr)
         return 2
-    seeds = list(range(chosen.first_seed, chosen.first_seed + (chosen.seeds or study.seeds)))
+    first = study.first_seed if chosen.first_seed is None else chosen.first_seed
+    seeds = list(range(first, first + (chosen.seeds or study.seeds)))
     parts = [study.name, chosen.preset, chosen.quick and "quick"]
     folder = reports.folder(chosen.out, "-".join(filter(None, parts)))
     try:
@@ -84,6 +84,18 @@ def _trained(setting: Setting, chosen: argparse.Namespace) -> Setting:
     return replace(setting, training=training, sampling=sampling)
 
 
+def _whole(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of 0 or more")
+    return int(text)
+
+
+def _positive(text: str) -> int:
+    if not _whole(text):
+        raise argparse.ArgumentTypeError("at least 1")
+    return int(text)
+
+
 def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m training.study", description=__doc__, epilog="docs/study.md says what was found."
@@ -93,9 +105,11 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--only", action="append", metavar="SETTING", help="this setting alone; may be repeated"
     )
-    parser.add_argument("--seeds", type=int, help="worlds, labels and models; else what the study needs")
-    parser.add_argument("--first-seed", type=int, default=FIRST_SEED)
-    parser.add_argument("--processes", type=int, help="cells at the same time; else one a core")
+    parser.add_argument(
+        "--seeds", type=_positive, help="worlds, labels and models; else what the study needs"
+    )
+    parser.add_argument("--first-seed", type=_whole, help="else the study's own")
+    parser.add_argument("--processes", type=_positive, help="cells at the same time; else one a core")
     parser.add_argument("--out", type=Path, default=Path("var/study"), help="what is made is kept here")
     parser.add_argument("--beta", type=float, help="β of every method (1)")
     parser.add_argument("--learning-rate", type=float, help="of every method (5e-4)")
@@ -105,10 +119,10 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     real.add_argument("--data", help="a data set of the Hub, or a folder in the same layout")
     real.add_argument("--base", help="the model to start from: a Hub id or a folder")
     real.add_argument("--judge", help="the reward model that judges: a Hub id or a folder")
-    real.add_argument("--pairs", type=int, help="training preferences, from the beginning")
-    real.add_argument("--heldout", type=int, help="held-out preferences, from the beginning")
-    real.add_argument("--prompts", type=int, help="held-out prompts that are answered")
-    real.add_argument("--max-new-tokens", type=int, help="of a response")
+    real.add_argument("--pairs", type=_positive, help="training preferences, from the beginning")
+    real.add_argument("--heldout", type=_positive, help="held-out preferences, from the beginning")
+    real.add_argument("--prompts", type=_positive, help="held-out prompts that are answered")
+    real.add_argument("--max-new-tokens", type=_positive, help="of a response")
     real.add_argument("--precision", choices=["fp32", "bf16"])
     parser.add_argument("--quick", action="store_true", help="a small world: to see that it runs")
     parser.add_argument("--no-progress", action="store_true")

@@ -66,7 +66,7 @@ def result(root: Path, cell: Cell, margin: float | None = None) -> dict[str, Any
 
     Returns:
         {"labels", "rows", "rows_right", "accuracy", "pearson", "spearman", "pop_accuracy", "reward", "kl",
-        "length", "ended", "weak_margin", "steps", "seconds", "rewards": [[…] a prompt]}.
+        "length", "ended", "margin", "steps", "seconds", "rewards": [[…] a prompt]}.
     """
     folder = place(root, cell, margin)
 
@@ -106,7 +106,7 @@ def _made(root: Path, folder: Path, cell: Cell, margin: float | None) -> dict[st
         settings["margin"] = margin
     evaluations = ground.train(folder / "run", start, data, cell.data, settings | ground.generation(cell))
     seconds = time.monotonic() - began
-    told = about | _discrimination(evaluations) | _training(folder / "run") | {"seconds": seconds}
+    told = about | _discrimination(evaluations) | training(folder / "run") | {"seconds": seconds}
     worth: dict[str, Any] = ground.told(folder / "run", start, cell)
     return told | worth
 
@@ -135,11 +135,11 @@ def _discrimination(found: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _training(folder: Path) -> dict[str, Any]:
-    """Steps, and the mean of the weak margin over training where the method has one."""
+def training(folder: Path) -> dict[str, Any]:
+    """Steps, and the mean margin that was subtracted, where it comes from weak preferences."""
     told = [one for _, _, one in events.read(folder / "events.jsonl")]
-    margins = [one.data["pop/weak_margin"] for one in told if "pop/weak_margin" in one.data]
+    margins = [one.data["pop/margin"] for one in told if "pop/margin" in one.data]
     return {
         "steps": max(one.step or 0 for one in told),
-        "weak_margin": float(np.mean(margins)) if margins else None,
+        "margin": float(np.mean(margins)) if margins else None,
     }

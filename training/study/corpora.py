@@ -31,7 +31,13 @@ class TrainingFailed(Exception):
 
 
 def make_base(folder: Path, seed: int, data: Corpus) -> None:
-    """Fine-tune the base on the chosen responses, for one epoch: folder/run/model."""
+    """Fine-tune the base on the chosen responses, for one epoch: folder/run/model.
+
+    Raises:
+        ModelError: the judge is not to be had; that is known before anything is trained.
+        TrainingFailed: see `train`.
+    """
+    judging.check(data.judge, folder)
     texts = folder / "dataset"
     if not (texts / pool.LABELS).is_file():
         pool.freeze(texts, seed, data, Labels())

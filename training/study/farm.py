@@ -40,7 +40,7 @@ def compute(root: Path, cells: Cells, processes: int, *, progress: bool = True) 
         _prepare(bar, pool, root, missing)
         found |= _all(bar, {name: pool.submit(_make, root, one) for name, one in missing.items()})
         margins = {
-            name: found[name[0], one.method.margin_of, name[2]]["weak_margin"] for name, one in later.items()
+            name: found[name[0], one.method.margin_of, name[2]]["margin"] for name, one in later.items()
         }
         found |= _known(bar, root, later, margins)
         left = {name: one for name, one in later.items() if name not in found}

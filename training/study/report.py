@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from training.engine import runrecord
-from training.study import farm, figures, plots, tables
+from training.study import farm, figures, plots, reports, tables
 from training.study.figures import Figure
-from training.study.studies import Demand, Setting, Study
+from training.study.studies import STUDIES, Demand, Setting, Study
 from training.study.variants import VARIANTS
 
 OPPONENTS = ("dpo", "dpo_long")
@@ -87,41 +87,67 @@ def _lines(setting: Setting, seeds: Sequence[int], found: farm.Results) -> Lines
 
 
 def write(folder: Path, report: Report, command: str) -> None:
-    """Write `results.json`, `report.md` and, where plotly is installed, `plots.html`."""
+    """Write `results.json`, `report.md` and, where plotly is installed, `plots.html`.
+
+    Settings of the study that are in the folder already and were not made again stay in the report.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    about = {
-        "study": report.study.name,
+    made = {
         "seeds": list(report.seeds),
         "command": command,
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         **runrecord.describe(),
     }
-    settings = {
-        one.title: {"settings": asdict(one), "lines": _documents(report.lines[one.title])}
+    settings = _before(folder / reports.RESULTS, report) | {
+        one.title: {"made": made, "settings": asdict(one), "lines": _documents(report.lines[one.title])}
         for one in report.study.settings
     }
-    document = json.dumps(about | {"settings": settings}, indent=2, ensure_ascii=False)
-    (folder / "results.json").write_text(document + "\n", encoding="utf-8")
-    (folder / "report.md").write_text(markdown(report, about), encoding="utf-8")
+    document = {"study": report.study.name, **made, "settings": _in_order(report, settings)}
+    text = json.dumps(document, indent=2, ensure_ascii=False)
+    (folder / reports.RESULTS).write_text(text + "\n", encoding="utf-8")
+    found = reports.parsed(document)
+    (folder / reports.TEXT).write_text(markdown(report, found), encoding="utf-8")
     with suppress(ModuleNotFoundError):  # plotly comes with the web extra
-        plots.write(folder / "plots.html", report.study.question, report.lines)
+        plots.write(folder / "plots.html", report.study.question, found.settings)
+
+
+def _before(file: Path, report: Report) -> dict[str, Any]:
+    """The settings that an earlier report has; none where it cannot be read."""
+    try:
+        document = reports.document(file)
+        made = reports.parsed(document).made
+    except reports.Unreadable:
+        return {}
+    if document.get("study") != report.study.name:
+        return {}
+    return {title: {"made": asdict(made[title]), **one} for title, one in document["settings"].items()}
+
+
+def _in_order(report: Report, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The study's own order, whichever setting was made first."""
+    whole = [one.title for one in STUDIES[report.study.name].settings]
+    return {title: settings[title] for title in dict.fromkeys([*whole, *settings]) if title in settings}
 
 
 def _documents(lines: Lines) -> dict[str, Any]:
     return {line: {name: asdict(one) for name, one in found.items()} for line, found in lines.items()}
 
 
-def markdown(report: Report, about: Mapping[str, Any]) -> str:
-    """The report as a page."""
-    made = f"Seeds {', '.join(map(str, report.seeds))}; commit {about['commit']}, {about['at']}; "
-    made += f"`{about['command']}`. Means ± half of the 95% t-interval over seeds; controls in italics."
-    parts = [f"# {report.study.question}", "", made]
-    for setting, lines in report.lines.items():
-        parts += ["", f"## {setting}", "", tables.table(lines, tables.TITLES, tables.METRICS)]
-        parts += ["", tables.compared(lines)]
-    first = next(iter(report.lines.values()))
+def markdown(report: Report, found: reports.Found) -> str:
+    """The report as a page: all that was found, and what came of the demands on what is new."""
+    same = set(found.made.values()) == {next(iter(found.made.values()))}
+    said = "Means ± half of the 95% t-interval over seeds; controls in italics."
+    parts = [f"# {report.study.question}", "", f"{_how(found)} {said}" if same else said]
+    for setting, lines in found.settings.items():
+        parts += ["", f"## {setting}", *(() if same else ("", _how(found.made[setting])))]
+        parts += ["", tables.table(lines, tables.TITLES, tables.METRICS), "", tables.compared(lines)]
+    first = next(iter(found.settings.values()))
     if report.study.demands:
         parts += ["", "## Demanded", "", *(f"- {one}" for one in verdicts(report))]
     if report.study.name == "tables":
         parts += ["", "## Against the paper", "", tables.against_the_paper(first)]
     return "\n".join(parts) + "\n"
+
+
+def _how(made: reports.Made) -> str:
+    return f"Seeds {', '.join(map(str, made.seeds))}; commit {made.commit}, {made.at}; `{made.command}`."

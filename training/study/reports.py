@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -14,11 +14,11 @@ from typing import Any
 from training.study import settings
 from training.study.figures import Figure, difference
 from training.study.presets import PRESETS, NothingLeft, on
-from training.study.studies import STUDIES, Study, quick
+from training.study.studies import STUDIES, Setting, Study, quick
 from training.study.variants import VARIANTS
 
 QUICK = "-quick"
-FIRST_SEED = 1000  # those of the exploration were 0 to 2 and 101 to 202
+PARTS = ("labels", "data", "sampling", "training", "pop")  # of a setting
 RESULTS, TEXT = "results.json", "report.md"
 FILES = {RESULTS: "application/json", TEXT: "text/markdown; charset=utf-8"}
 
@@ -39,14 +39,28 @@ class Unreadable(ValueError):
 
 
 @dataclass(frozen=True)
-class Found:
-    """What results.json says. `settings`: the lines of each setting, those that are known here."""
+class Made:
+    """How figures were made: on which seeds, by which command, when, at which commit."""
 
     seeds: tuple[int, ...]
     command: str
     at: str
     commit: str
+
+
+@dataclass(frozen=True)
+class Found(Made):
+    """What results.json says, and how what was made last was made.
+
+    Attributes:
+        settings: the lines of each setting, those that are known here.
+        made: how those of each setting were made.
+        asked: what each setting asked for; empty where the report does not say.
+    """
+
     settings: Mapping[str, Lines]
+    made: Mapping[str, Made]
+    asked: Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -123,7 +137,7 @@ def entry(root: Path, name: str) -> Entry:
     study, preset, small = _asked(name)
     file = folder(root, name) / RESULTS
     if not file.is_file():
-        done, wanted = made(root, name)
+        done, wanted = trained(root, name)
         words = f"{done} of {wanted} trainings are done; the command goes on with the others." if done else ""
         state = State.PARTIAL if done else State.ABSENT
         return Entry(name, study, state, words, small=small, preset=preset)
@@ -142,23 +156,46 @@ def read(file: Path) -> Found:
     Raises:
         Unreadable: it is not one.
     """
+    return parsed(document(file))
+
+
+def document(file: Path) -> Any:
+    """What is in a results.json, whatever it is.
+
+    Raises:
+        Unreadable: it is no JSON.
+    """
     try:
-        document = json.loads(file.read_text(encoding="utf-8"))
+        return json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise Unreadable(f"it is not JSON, or half-written ({error}).") from error
+
+
+def parsed(document: Any) -> Found:
+    """The report in a results.json. Where a setting does not say how it was made, the whole does.
+
+    Raises:
+        Unreadable: it is none.
+    """
     try:
+        last = _made(document)
+        settings = {str(title): one for title, one in document["settings"].items()}
         return Found(
-            seeds=tuple(int(one) for one in document["seeds"]),
-            command=str(document["command"]),
-            at=str(document["at"]),
-            commit=str(document.get("commit") or ""),
-            settings={str(title): _lines(one["lines"]) for title, one in document["settings"].items()},
+            *(last.seeds, last.command, last.at, last.commit),
+            settings={title: _lines(one["lines"]) for title, one in settings.items()},
+            made={title: _made(one["made"]) if "made" in one else last for title, one in settings.items()},
+            asked={title: dict(one.get("settings", {})) for title, one in settings.items()},
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Unreadable(f"it is no report of this version (at {error}).") from error
 
 
-def made(root: Path, name: str) -> tuple[int, int]:
+def _made(document: Mapping[str, Any]) -> Made:
+    seeds = tuple(int(one) for one in document["seeds"])
+    return Made(seeds, str(document["command"]), str(document["at"]), str(document.get("commit") or ""))
+
+
+def trained(root: Path, name: str) -> tuple[int, int]:
     """How many trainings of a study were made, by its usual settings and seeds, and how many there are.
 
     Those whose margin follows from others' results are left out: their place is not known before.
@@ -173,7 +210,7 @@ def made(root: Path, name: str) -> tuple[int, int]:
 def _wanted(name: str) -> tuple[str, ...]:
     """The folders of a study's trainings: hundreds of hashes, and always the same."""
     study, _, _ = _asked(name)
-    seeds = range(FIRST_SEED, FIRST_SEED + study.seeds)
+    seeds = range(study.first_seed, study.first_seed + study.seeds)
     cells = {one.key: one for setting in study.settings for one in setting.cells(seeds).values()}
     return tuple(settings.folder_name(one) for one in cells.values() if not one.method.margin_of)
 
@@ -205,15 +242,45 @@ def _figure(document: Mapping[str, Any]) -> Figure:
     )
 
 
+def elsewhere(study: Study, found: Found) -> dict[str, list[str]]:
+    """The parts of the settings that the report has otherwise than the study, by the setting's title."""
+    differing = {}
+    for one in study.settings:
+        asked = found.asked.get(one.title, {})
+        own = json.loads(json.dumps(asdict(one)))
+        parts = [name for name in PARTS if asked and asked.get(name, own[name]) != own[name]]
+        if parts:
+            differing[one.title] = parts
+    return differing
+
+
 def _lacking(study: Study, found: Found) -> str:
-    """What a report has less than its study wants, in words; empty if nothing."""
+    """What a report has less than its study wants, or otherwise, in words; empty if nothing."""
     absent = [one.title for one in study.settings if one.title not in found.settings]
+    fewer = {title: len(one.seeds) for title, one in found.made.items() if len(one.seeds) < study.seeds}
     words = []
-    if len(found.seeds) < study.seeds:
-        words.append(f"{_count(len(found.seeds), 'seed')} of {study.seeds}")
+    if fewer and len(fewer) == len(found.made) and len(set(fewer.values())) == 1:
+        words.append(f"{_count(min(fewer.values()), 'seed')} of {study.seeds}")
+    else:
+        words += [f"{_count(seeds, 'seed')} of {study.seeds} for {title}" for title, seeds in fewer.items()]
     if absent:
         words.append(f"no figures for {', '.join(absent)}")
-    return f"Part of it: {'; '.join(words)}." if words else ""
+    words += [
+        f"{title} lacks {', '.join(missing)}"
+        for title, missing in ((one.title, _missing(one, found)) for one in study.settings)
+        if missing
+    ]
+    part = f"Part of it: {'; '.join(words)}." if words else ""
+    other = [f"{title} ({', '.join(parts)})" for title, parts in elsewhere(study, found).items()]
+    return " ".join(
+        filter(None, [part, f"By other settings than the study's: {'; '.join(other)}." if other else ""])
+    )
+
+
+def _missing(setting: Setting, found: Found) -> list[str]:
+    """Titles of the lines that a setting of the report lacks."""
+    there = found.settings.get(setting.title)
+    return [] if there is None else [VARIANTS[one].title for one in setting.lines if one not in there]
 
 
 def _count(number: int, word: str) -> str:

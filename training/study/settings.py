@@ -14,7 +14,7 @@ from typing import Any, Literal
 from training.study.world import Noise
 
 RESULT = "result.json"
-MADE = 2  # raised when the same settings would give another result
+MADE = 3  # raised when the same settings would give another result
 
 Twist = Literal["", "reversed", "shuffled_partners", "shuffled_strengths", "inferred"]
 
@@ -94,7 +94,7 @@ class Method:
         epochs: over the preferences, or over the rows for methods that take rows.
         as_many_steps: as rows would be: epochs over the preferences are multiplied to that end.
         reward_model: it reads the margins of a reward model trained on the same preferences.
-        margin_of: the variant whose mean weak margin is this one's constant margin.
+        margin_of: the variant whose mean margin, as it was subtracted, is this one's constant margin.
     """
 
     slug: str

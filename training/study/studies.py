@@ -10,6 +10,7 @@ from training.study.settings import Cell, Corpus, Data, Labels, Sampling
 from training.study.variants import CONTROLS, PAPER, VARIANTS
 from training.study.world import Noise
 
+FIRST_SEED = 1000  # those of the exploration were 0 to 2 and 101 to 202
 OTHERS = ("dpo_pop_strength", "madpo", "gamma_dpo", "beta_dpo", "ipo")
 MAIN = ("dpo", "dpo_long", "dpo_pop", "dpo_pop_iterative", "dpo_pop_strength")
 BESIDE = ("constant_margin", "dpo_pop_no_margin", "shuffled_partners", "reversed")  # wherever DPO-PoP is
@@ -19,7 +20,8 @@ BESIDE = ("constant_margin", "dpo_pop_no_margin", "shuffled_partners", "reversed
 class Setting:
     """One setting of a study: what its lines share.
 
-    `training`: of every method, `beta`, `learning_rate`, `rows_per_step`, `epochs`.
+    `training`: of every method, `beta`, `learning_rate`, `rows_per_step`, `epochs`. `pop`: parameters of
+    DPO-PoP.
     """
 
     title: str
@@ -28,12 +30,13 @@ class Setting:
     data: Data | Corpus = field(default_factory=Data)
     sampling: Sampling = field(default_factory=Sampling)
     training: Mapping[str, Any] = field(default_factory=dict)
+    pop: Mapping[str, Any] = field(default_factory=dict)
 
     def cells(self, seeds: Sequence[int]) -> dict[tuple[str, str, int], Cell]:
         """A cell for each line and seed."""
         return {
             (self.title, name, seed): VARIANTS[name].cell(
-                seed, self.data, self.labels, self.sampling, **self.training
+                seed, self.data, self.labels, self.sampling, self.pop, **self.training
             )
             for name in self.lines
             for seed in seeds
@@ -58,6 +61,7 @@ class Study:
     question: str
     settings: tuple[Setting, ...]
     seeds: int = 5
+    first_seed: int = FIRST_SEED
     demands: tuple[Demand, ...] = ()
 
 
@@ -105,9 +109,26 @@ def _budget() -> Study:
     return Study("budget", "Which sampling makes the most of a label?", tuple(settings))
 
 
+def _conditions() -> Study:
+    """Each setting changes one thing of the tables' own, which come first."""
+    lines = ("dpo", "dpo_long", "dpo_pop", *BESIDE)
+    settings = (
+        Setting("as in the tables", lines),
+        *(Setting(f"β {beta:g}", lines, training={"beta": beta}) for beta in (0.25, 4.0)),
+        *(
+            Setting(f"learning rate {rate:g}", lines, training={"learning_rate": rate})
+            for rate in (2e-4, 1e-3)
+        ),
+        *(Setting(f"M_max {most:g}", lines, pop={"max_margin": most}) for most in (1.0, 3.0)),
+        *(Setting(f"target rate {rate:g}", lines, pop={"target_rate": rate}) for rate in (0.001, 0.1)),
+        *(Setting(f"{pairs:,} preferences", lines, data=Data(pairs=pairs)) for pairs in (1500, 12_000)),
+    )
+    return Study("conditions", "When does the margin itself earn its keep?", settings)
+
+
 def _strengths() -> Study:
     """`dpo_pop_strength` against DPO-PoP at equal labels and steps: fewer labels, worse ones, and more."""
-    tried = ("dpo_pop_strength", "strength_cautious", "strength_unweighted")
+    tried = ("dpo_pop_strength", "strength_cautious", "strength_unweighted", "strength_soft")
     lines = ("dpo", "dpo_long", "dpo_pop", *tried, "constant_strength", *BESIDE)
     controls = ("shuffled_strengths", "reversed_strengths")
     settings = (
@@ -129,6 +150,7 @@ def _sanity() -> Study:
         "Do PoP labels help at all, and do reversed ones hurt?",
         (Setting("k 2", ("dpo", "dpo_pop", "reversed")),),
         seeds=2,
+        first_seed=5000,  # fresh: no table has been made of them
         demands=(
             Demand("dpo_pop", "win_vs_dpo", 0.65),
             Demand("dpo_pop", "win_vs_dpo", 0.15, over="reversed"),
@@ -138,7 +160,8 @@ def _sanity() -> Study:
 
 
 STUDIES: dict[str, Study] = {
-    one.name: one for one in (_tables(), _k(), _noise(), _quality(), _budget(), _strengths(), _sanity())
+    one.name: one
+    for one in (_tables(), _conditions(), _k(), _noise(), _quality(), _budget(), _strengths(), _sanity())
 }
 
 

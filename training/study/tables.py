@@ -45,6 +45,7 @@ PAIRS = (
     ("dpo_pop_strength", "dpo_long"),
     ("dpo_pop_strength", "strength_cautious"),
     ("dpo_pop_strength", "strength_unweighted"),
+    ("dpo_pop_strength", "strength_soft"),
     ("dpo_pop_strength", "constant_strength"),
     ("dpo_pop_strength", "shuffled_strengths"),
     ("dpo_pop_strength", "reversed_strengths"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -28,13 +29,26 @@ class Variant:
     control: bool = False
 
     def cell(
-        self, seed: int, data: Data | Corpus, labels: Labels, sampling: Sampling, **settings: Any
+        self,
+        seed: int,
+        data: Data | Corpus,
+        labels: Labels,
+        sampling: Sampling,
+        pop: Mapping[str, Any],
+        **settings: Any,
     ) -> Cell:
-        """The cell of a seed: this variant under a study's data, labels and training settings."""
+        """The cell of a seed: this variant under a study's data, labels and training settings.
+
+        Args:
+            pop: parameters of DPO-PoP, where this is a variant of it that says nothing else of them.
+        """
         asked = replace(labels, twist=self.labels.twist)
         if self.labels.strategy != Labels().strategy:
             asked = replace(asked, strategy=self.labels.strategy)
-        return Cell(seed, replace(self.method, **settings), asked, data, sampling)
+        method = replace(self.method, **settings)
+        if method.slug == "dpo_pop":
+            method = replace(method, params={**pop, **method.params})
+        return Cell(seed, method, asked, data, sampling)
 
 
 def _twisted(twist: Twist) -> Labels:
@@ -63,6 +77,11 @@ VARIANTS: dict[str, Variant] = {
             "strength_unweighted",
             "Strengths, margin only",
             Method("dpo_pop_strength", {"weighted": False}, as_many_steps=True),
+        ),
+        Variant(
+            "strength_soft",
+            "Strengths, soft labels",
+            Method("dpo_pop_strength", {"soft": True}, as_many_steps=True),
         ),
         Variant("madpo", "MADPO", Method("madpo", as_many_steps=True, reward_model=True)),
         Variant("gamma_dpo", "γ-DPO", Method("gamma_dpo", as_many_steps=True)),

@@ -9,6 +9,7 @@ from rest_framework import serializers
 
 from annotation.api.routing import MAX_ID
 from annotation.models import Project
+from annotation.selectors.arena_files import VOTES
 from annotation.services.arenas import MOST_RESPONSES, NAME_LENGTH, QUESTION
 
 TEXT_OR_MESSAGES = {"oneOf": [{"type": "string"}, {"type": "array", "items": {"type": "object"}}]}
@@ -59,6 +60,44 @@ class ArenaWriteSerializer(ArenaSettingsSerializer):
     entries = serializers.ListField(child=EntrySerializer(), max_length=MOST_RESPONSES)
 
 
+class ArenaAddSerializer(serializers.Serializer[Any]):
+    """What may be said whenever responses are added."""
+
+    battles = serializers.IntegerField(
+        min_value=1,
+        max_value=MAX_ID,
+        allow_null=True,
+        default=None,
+        help_text="How many comparisons to ask for from now on; null: the same share of all as before.",
+    )
+
+
+class ArenaEntriesSerializer(ArenaAddSerializer):
+    """Responses that are added to an arena."""
+
+    entries = serializers.ListField(child=EntrySerializer(), max_length=MOST_RESPONSES)
+
+
+class GivenSerializer(serializers.Serializer[Any]):
+    """A model that was given responses."""
+
+    model = serializers.CharField()
+    responses = serializers.IntegerField()
+    missing = serializers.IntegerField(help_text="Prompts of the arena that it has no response to.")
+
+
+class ArenaAddedSerializer(serializers.Serializer[Any]):
+    """What came of it."""
+
+    new_models = serializers.ListField(child=serializers.CharField())
+    models = GivenSerializer(many=True)
+    prompts = serializers.IntegerField(help_text="New ones.")
+    responses = serializers.IntegerField(help_text="New ones.")
+    known = serializers.IntegerField(help_text="Responses that were there already.")
+    left_out = serializers.IntegerField(help_text="New prompts that only one model answered.")
+    battles = serializers.IntegerField(source="project.battles", help_text="Asked for from now on.")
+
+
 class RateSerializer(serializers.Serializer[Any]):
     """A share of wins, ties half, with its 95% interval over prompts; null without a vote."""
 
@@ -106,6 +145,14 @@ class ArenaResultsSerializer(serializers.Serializer[Any]):
     same = serializers.IntegerField(help_text="Battles of equal responses: ties that nobody is asked for.")
     groups = serializers.IntegerField(help_text="More than 1: some models never met, even through others.")
     standings = StandingSerializer(source="rows", many=True, help_text="The best first.")
+
+
+class VotesQuerySerializer(serializers.Serializer[Any]):
+    format = serializers.ChoiceField(
+        choices=list(VOTES),
+        default="jsonl",
+        help_text="jsonl: battles with a winner, as preferences; csv: every answer, a line each.",
+    )
 
 
 class IntoSerializer(serializers.Serializer[Any]):

@@ -9,17 +9,35 @@ from rest_framework.response import Response
 from annotation.api.base import ApiViewSet
 from annotation.api.docs import documented, files_of
 from annotation.api.downloads import AnyAccept, download
-from annotation.api.serializers.arenas import ArenaResultsSerializer, ArenaWriteSerializer, IntoSerializer
+from annotation.api.serializers.arenas import (
+    ArenaAddedSerializer,
+    ArenaEntriesSerializer,
+    ArenaResultsSerializer,
+    ArenaWriteSerializer,
+    IntoSerializer,
+    VotesQuerySerializer,
+)
 from annotation.api.serializers.preferences import ImportSerializer
 from annotation.api.serializers.projects import ProjectSerializer
 from annotation.selectors import arena, arena_files, projects
-from annotation.services import arena_entries, arena_votes, arenas
+from annotation.services import arena_additions, arena_entries, arena_votes, arenas
 
 
 class ArenaViewSet(ApiViewSet):
     """Blind comparisons of models."""
 
-    scopes = {"create": "manage", "retrieve": "read", "preferences": "manage"}
+    scopes = {
+        "list": "read",
+        "create": "manage",
+        "retrieve": "read",
+        "entries": "manage",
+        "preferences": "manage",
+    }
+
+    @documented(ProjectSerializer(many=True))
+    def list(self, request: Request) -> Response:
+        """The arenas you are a member of, newest first."""
+        return self.pages(arena.of_person(self.by), ProjectSerializer)
 
     @documented(ProjectSerializer, takes=ArenaWriteSerializer, status=201, refuses=(400, 413, 422))
     def create(self, request: Request) -> Response:
@@ -36,6 +54,19 @@ class ArenaViewSet(ApiViewSet):
     def retrieve(self, request: Request, project: str) -> Response:
         """Win rates and scores with intervals, as the votes stand. Managers only."""
         return Response(ArenaResultsSerializer(arena.of_project(self.by, self.project())).data)
+
+    @documented(ArenaAddedSerializer, takes=ArenaEntriesSerializer, refuses=(400, 404, 409, 413, 422))
+    def entries(self, request: Request, project: str) -> Response:
+        """Add another model's responses, or more prompts; votes stay. A second time changes nothing.
+
+        New prompts that only one model answered are left out.
+        """
+        found, given = self.project(), self.given(ArenaEntriesSerializer)
+        entries = arena_entries.read(given["entries"])
+        done = arena_additions.add(
+            project=found, entries=entries, by=self.by, at=self.at, battles=given["battles"]
+        )
+        return Response(ArenaAddedSerializer(done).data)
 
     @documented(ImportSerializer, takes=IntoSerializer, status=201, refuses=(400, 404, 409, 422))
     def preferences(self, request: Request, project: str) -> Response:
@@ -58,9 +89,17 @@ class ArenaFileViewSet(ApiViewSet):
         lines = arena_files.standings(self.by, found)
         return download(request, lines, filename=f"{found.slug}-arena.csv", content_type=arena_files.CSV)
 
-    @documented(files_of([arena_files.JSONL]), refuses=(404, 409))
+    @documented(
+        files_of(media for media, _ in arena_files.VOTES.values()),
+        refuses=(404, 409, 422),
+        query=[VotesQuerySerializer],
+    )
     def votes(self, request: Request, project: str) -> HttpResponseBase:
-        """Battles with a winner as JSON lines: prompt, chosen, rejected, and the models. Managers only."""
-        found = self.project()
-        lines = arena_files.winners(self.by, found)
-        return download(request, lines, filename=f"{found.slug}-votes.jsonl", content_type=arena_files.JSONL)
+        """Battles with a winner as JSON lines: prompt, chosen, rejected, models. Or every answer as CSV.
+
+        Managers only.
+        """
+        found, kind = self.project(), self.asked(VotesQuerySerializer)["format"]
+        media, write = arena_files.VOTES[kind]
+        lines = write(self.by, found)
+        return download(request, lines, filename=f"{found.slug}-votes.{kind}", content_type=media)

@@ -54,6 +54,39 @@ def test_from_responses_to_preferences(cast: Cast) -> None:
     assert row.rejected == card["second"]["chosen"]
 
 
+def test_a_model_and_a_prompt_are_added_later_and_twice_is_once(cast: Cast) -> None:
+    owner = signed_in(cast.owner)
+    two = [said("First?", model, model) for model in ("one", "two")]
+    slug = post(owner, "/api/v1/arenas/", {"name": "Two", "entries": two}).json()["slug"]
+    more = [
+        said("First?", "three", "Perhaps."),
+        *(said("Next?", model, f"{model}!") for model in ("one", "two")),
+    ]
+    url = f"/api/v1/projects/{slug}/arena/entries"
+    added = post(owner, url, {"entries": [*more, said("Alone?", "three", "Alone.")]})
+    assert (added.status_code, added.json()) == (
+        200,
+        {
+            "new_models": ["three"],
+            "models": [
+                {"model": "three", "responses": 1, "missing": 1},
+                {"model": "one", "responses": 1, "missing": 0},
+                {"model": "two", "responses": 1, "missing": 0},
+            ],
+            "prompts": 1,
+            "responses": 3,
+            "known": 0,
+            "left_out": 1,
+            "battles": 4,
+        },
+    )
+    again = post(owner, url, {"entries": more, "battles": 2}).json()
+    assert (again["responses"], again["known"], again["battles"]) == (0, 3, 4)
+    wrong = post(owner, url, {"entries": [said("First?", "three", "Else.")]})
+    assert (wrong.status_code, "said something else" in wrong.json()["fields"]["entries"][0]) == (422, True)
+    assert len(owner.get(f"/api/v1/projects/{slug}/arena/").json()["standings"]) == 3
+
+
 def test_what_is_wrong_is_said_by_its_number(cast: Cast) -> None:
     owner = signed_in(cast.owner)
     wrong = [said("First?", "one", "Yes."), said("First?", "two", 7)]

@@ -11,9 +11,14 @@ from rest_framework.response import Response
 from annotation.api.base import ApiViewSet
 from annotation.api.docs import documented
 from annotation.api.routing import MAX_ID
-from annotation.api.serializers.arenas import ArenaSettingsSerializer
+from annotation.api.serializers.arenas import (
+    ArenaAddedSerializer,
+    ArenaAddSerializer,
+    ArenaSettingsSerializer,
+)
 from annotation.api.serializers.projects import ProjectSerializer
 from annotation.selectors import projects
+from training.selectors import arenas as selectors
 from training.selectors.comparing import MAX_RUNS
 from training.services import arenas
 
@@ -38,10 +43,29 @@ class RunArenaWriteSerializer(ArenaSettingsSerializer):
     )
 
 
+class RunsAddSerializer(ArenaAddSerializer):
+    """Runs whose models are added to an arena."""
+
+    runs = serializers.ListField(
+        child=serializers.IntegerField(min_value=1, max_value=MAX_ID),
+        min_length=1,
+        max_length=100,
+        help_text=f"Ids of runs that wrote responses, of any project you manage, at most {MAX_RUNS}.",
+    )
+    with_reference = serializers.BooleanField(
+        default=False, help_text="The reference's responses are added as a model of its own."
+    )
+
+
 class RunArenaViewSet(ApiViewSet):
     """Ask people which run's model is better."""
 
-    scopes = {"create": "manage"}
+    scopes = {"list": "read", "create": "manage", "add": "manage"}
+
+    @documented(ProjectSerializer(many=True))
+    def list(self, request: Request, project: str) -> Response:
+        """The arenas you manage that a run of this project takes part in, newest first. Managers only."""
+        return self.pages(selectors.of_runs(self.by, self.project()), ProjectSerializer)
 
     @documented(ProjectSerializer, takes=RunArenaWriteSerializer, status=201, refuses=(400, 404, 422))
     def create(self, request: Request, project: str) -> Response:
@@ -49,3 +73,10 @@ class RunArenaViewSet(ApiViewSet):
         given: dict[str, Any] = self.given(RunArenaWriteSerializer)
         made = arenas.from_runs(project=self.project(), by=self.by, at=self.at, **given)
         return Response(ProjectSerializer(projects.with_role(self.by).get(pk=made.pk)).data, status=201)
+
+    @documented(ArenaAddedSerializer, takes=RunsAddSerializer, refuses=(400, 404, 409, 422))
+    def add(self, request: Request, project: str) -> Response:
+        """Add what runs' models wrote to this arena; votes stay. A second time changes nothing."""
+        found, given = self.project(), self.given(RunsAddSerializer)
+        done = arenas.add_runs(arena=found, by=self.by, at=self.at, **given)
+        return Response(ArenaAddedSerializer(done).data)

@@ -9,6 +9,7 @@ import json
 import math
 import random
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -31,7 +32,8 @@ class Patience:
     """How an endpoint is waited for, in seconds.
 
     Attributes:
-        timeout: for a connection, and for each part of an answer.
+        timeout: for a connection, for any silence, and for an answer, which is given up at the first part of
+            it that comes later.
         retries: after what may pass: no connection, no answer in time, 408, 425, 429, 5xx, no completion.
         first: before the first retry; twice that before the next, and so on, less up to a half by chance.
         longest: between two tries, unless the server asks for more.
@@ -101,7 +103,7 @@ class Endpoint:
             if self._stopped.is_set():
                 raise Stopped
             try:
-                answer = self._http.post(self.url, json=body)
+                answer = self._heard(body)
             except httpx2.RequestError as error:
                 problem, asked = self._unheard(error), 0.0
             else:
@@ -111,8 +113,20 @@ class Endpoint:
             if attempt < self._patience.retries and self._wait(self._pause(attempt, asked)):
                 raise Stopped
         raise JudgeFailed(
-            f"The judge at {self.url} failed {self._patience.retries + 1} times: {problem}", hint=HINT
+            f"The judge at {self.url} failed {self._patience.retries + 1} times: {_closed(problem)}",
+            hint=HINT,
         )
+
+    def _heard(self, body: Mapping[str, Any]) -> httpx2.Response:
+        """The whole answer. Raises RequestError, a ReadTimeout where it is not there in time."""
+        until = time.monotonic() + self._patience.timeout
+        parts = []
+        with self._http.stream("POST", self.url, json=body) as answer:
+            for part in answer.iter_raw():
+                parts.append(part)
+                if time.monotonic() > until:
+                    raise httpx2.ReadTimeout("the answer has not ended")
+        return httpx2.Response(answer.status_code, headers=answer.headers, content=b"".join(parts))
 
     def clear(self, text: str) -> str:
         """Words without the key, in one line, shortened."""
@@ -129,7 +143,7 @@ class Endpoint:
         problem = f"{answer.status_code} {self.clear(_words(answer))}".strip()
         if not answer.is_success and answer.status_code < 500 and answer.status_code not in AGAIN:
             raise JudgeRefused(
-                f"The judge at {self.url} refuses: {problem}", hint=_advice(answer.status_code)
+                f"The judge at {self.url} refuses: {_closed(problem)}", hint=_advice(answer.status_code)
             )
         return f"{problem} (no chat completion)" if answer.is_success else problem
 
@@ -182,6 +196,11 @@ def _words(answer: httpx2.Response) -> str:
         if isinstance(found, dict) and name in found:
             found = found[name]
     return found if isinstance(found, str) else json.dumps(found, ensure_ascii=False)
+
+
+def _closed(sentence: str) -> str:
+    """A sentence that another may follow."""
+    return sentence if sentence.endswith((".", "!", "?", "…")) else f"{sentence}."
 
 
 def _asked_for(answer: httpx2.Response) -> float:

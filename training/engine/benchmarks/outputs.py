@@ -18,7 +18,7 @@ FEATURES = ("std_delta_len", "instruction_difficulty", "not_gamed_baseline")
 
 
 def read(file: Path, needed: Sequence[str]) -> list[dict[str, Any]]:
-    """The objects of a JSON array, each with the fields `needed`.
+    """The objects of a JSON array, each with the fields `needed`; an `instruction` is text.
 
     Raises:
         DatasetError: it is not there, no array of objects, or one lacks a field.
@@ -34,6 +34,8 @@ def read(file: Path, needed: Sequence[str]) -> list[dict[str, Any]]:
     for number, one in enumerate(found, 1):
         if missing := [name for name in needed if name not in one]:
             raise DatasetError(f"{file.name}, entry {number}: {', '.join(missing)} is missing.")
+        if "instruction" in needed and not isinstance(one["instruction"], str):
+            raise DatasetError(f"{file.name}, entry {number}: instruction must be text.")
     return found
 
 
@@ -97,7 +99,7 @@ def difficulty(file: Path) -> Difficulty:
     """The package's instruction_difficulty.csv, or its df_gamed.csv, which has the gamed baselines as well.
 
     Raises:
-        DatasetError: it is neither.
+        DatasetError: it is neither, or a difficulty is no number.
     """
     try:
         with file.open(encoding="utf-8", newline="") as lines:
@@ -106,7 +108,7 @@ def difficulty(file: Path) -> Difficulty:
         return _gamed(rows) if gamed else _plain(rows)
     except FileNotFoundError:
         raise DatasetError(f"There is no file {file}.", code="dataset_missing") from None
-    except (ValueError, KeyError, TypeError, IndexError) as error:
+    except (OSError, ValueError, ArithmeticError, KeyError, TypeError, IndexError, csv.Error) as error:
         raise DatasetError(
             f"{file} is neither instruction_difficulty.csv nor df_gamed.csv of tatsu-lab/alpaca_eval: {error}"
         ) from error
@@ -118,16 +120,32 @@ def _plain(rows: Sequence[Mapping[str, str]]) -> Difficulty:
     index, value = rows[0]
     of = np.full(len(rows), np.nan)
     for row in rows:
-        of[int(float(row[index]))] = float(row[value])
+        of[_place(row[index], len(rows))] = _finite(row[value])
+    if np.isnan(of).any():
+        raise ValueError(f"place {int(np.isnan(of).argmax())} is missing")
     return Difficulty(of, np.zeros((0, 3)), np.zeros(0))
+
+
+def _place(text: str, count: int) -> int:
+    place = int(float(text))
+    if not 0 <= place < count:
+        raise ValueError(f"there is a place {place}, and there are {count} rows")
+    return place
+
+
+def _finite(text: str) -> float:
+    found = float(text)
+    if not np.isfinite(found):
+        raise ValueError(f"{text!r} is no finite number")
+    return found
 
 
 def _gamed(rows: Sequence[Mapping[str, str]]) -> Difficulty:
     first: dict[str, float] = {}
     for row in rows:
-        first.setdefault(row["index"], float(row["instruction_difficulty"]))
+        first.setdefault(row["index"], _finite(row["instruction_difficulty"]))
     features = [
-        (np.tanh(float(row["std_delta_len"])), float(row["instruction_difficulty"]), 0.0) for row in rows
+        (np.tanh(_finite(row["std_delta_len"])), _finite(row["instruction_difficulty"]), 0.0) for row in rows
     ]
     shares = [float(row["preference"] or "nan") for row in rows]
     return Difficulty(np.asarray(list(first.values())), np.asarray(features), np.asarray(shares))

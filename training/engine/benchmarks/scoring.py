@@ -44,11 +44,10 @@ def evaluate(
         max_length: longest conversation in tokens, or what the model's positions allow if that is less.
 
     Returns:
-        What the JSON holds, and the scores of (chosen, rejected), fp64 [n, 2], NaN where a prompt leaves no
-        room for a response.
+        What the JSON holds, and the scores of (chosen, rejected), fp64 [n, 2], NaN without room or number.
 
     Raises:
-        InputError, NotFinite: see `errors`.
+        InputError: see `errors`.
     """
     kind = subject.spec.kind
     if kind not in KINDS:
@@ -73,6 +72,7 @@ def evaluate(
             events,
             Stop(),
             encoder=published.encode if compat else encode,
+            trains=False,
         )
         scores = _even(run, KINDS[kind](subject, run, Path(scratch)))
     found = rewardbench.summary(pairs.subsets, scores[:, 0].tolist(), scores[:, 1].tolist())
@@ -90,7 +90,7 @@ def evaluate(
 
 def _of_policy(subject: Subject, run: Run, scratch: Path) -> Tensor:
     policy = reevaluation.opened_policy(subject, run, scratch)
-    logps = results.scored(run, policy, results.heldout_places(run))
+    logps = results.logps(run, policy, results.heldout_places(run))
     return logps.double() - run.reference.double()
 
 
@@ -101,7 +101,6 @@ def _of_reward_model(subject: Subject, run: Run, scratch: Path) -> Tensor:
     rewards = reward_model.score(
         model, run.encoded, places, pad_id=run.pad_id, room=run.room, bf16=run.bf16, done=progress.at
     )
-    results.check_finite(rewards[places])
     return rewards.double()
 
 

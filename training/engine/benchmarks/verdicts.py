@@ -209,8 +209,14 @@ def read(choice: Mapping[str, Any]) -> tuple[float | None, str]:
     if likely:
         first, second = (likely.get(name, -math.inf) for name in NAMES)
         return _between(first, second), "logprobs"
-    named = re.fullmatch(r"\W*([mM])\W*", said(choice))
-    return (None if named is None else float(NAMES.index(named[1]) + 1)), "text"
+    name = named(said(choice))
+    return (float(NAMES.index(name) + 1) if name else None), "text"
+
+
+def named(text: str) -> str:
+    """Which of `NAMES` a judge wrote; empty: neither."""
+    found = re.fullmatch(r"\W*([mM])\W*", text)
+    return found[1] if found else ""
 
 
 def said(choice: Mapping[str, Any]) -> str:
@@ -236,7 +242,7 @@ def _likely(choice: Mapping[str, Any]) -> dict[str, float]:
 
 def _between(first: float, second: float) -> float | None:
     """2 − P(first) where only two are possible, from their log-probabilities."""
-    if not max(first, second) > -math.inf:  # nor NaN
+    if math.isnan(first + second) or math.isinf(max(first, second)):
         return None
     shares = [math.exp(one - max(first, second)) for one in (first, second)]
     return 2 - shares[0] / sum(shares)

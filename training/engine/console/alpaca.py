@@ -17,7 +17,7 @@ from training.engine.benchmarks.asking import Asking, Prices, Way
 from training.engine.benchmarks.endpoint import HINT, Endpoint, Patience
 from training.engine.benchmarks.verdict_cache import VerdictCache
 from training.engine.benchmarks.verdicts import Pair, Verdict
-from training.engine.console import display
+from training.engine.console import display, folders
 from training.engine.errors import JudgeFailed, SpecError
 from training.engine.evaluations import alpaca_eval as alpaca
 
@@ -36,8 +36,8 @@ def judge(given: argparse.Namespace) -> int:
     Raises:
         EngineError: a file, a setting or the endpoint is at fault.
     """
-    if given.out.is_dir():
-        raise SpecError(f"{given.out} cannot be written: it is a folder.")
+    if not given.dry_run:
+        folders.ready(given.out)
     ours, theirs = (outputs.read(one, verdicts.PARTS) for one in (given.outputs, given.reference))
     pairs, way = verdicts.paired(ours, theirs), _way(given)
     prices = Prices(given.price_input, given.price_output)
@@ -105,13 +105,7 @@ def agreed() -> bool:
 
 def write(file: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """Annotations as a JSON array, whole or not at all. Raises SpecError where the file cannot be."""
-    part = file.with_name(f"{file.name}.part")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(rows, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        part.replace(file)
-    except OSError as error:
-        raise SpecError(f"{file} cannot be written: {error}", hint=HINT) from error
+    folders.write(file, json.dumps(rows, indent=2, ensure_ascii=False) + "\n", hint=HINT)
 
 
 def summary(
@@ -123,6 +117,13 @@ def summary(
         JudgeFailed: it said nothing of use of any pair.
     """
     if all(one["preference"] is None for one in rows):
+        if any(verdicts.named(one.said) for one in found.values()):
+            raise JudgeFailed(
+                f"The judge named m or M, and gave neither a log-probability that is a number in any of its "
+                f"{len(found)} answers.",
+                hint="It is read by what it writes if no log-probabilities are asked for: --request "
+                """'{"logprobs": null, "top_logprobs": null}'.""",
+            )
         said = next((one.said for one in found.values() if one.said), "")
         raise JudgeFailed(
             f"The judge named neither m nor M in any of its {len(found)} answers. One is {said!r}.",
@@ -137,6 +138,7 @@ def summary(
         "asked": 0 if asked is None else len(asked.found),
         "answers": len(found),
         "silent": sum(one.preference is None for one in found.values()),
+        "unread": sum(one.preference is None and bool(verdicts.named(one.said)) for one in found.values()),
         "read_from": {name: by.count(name) for name in ("logprobs", "text")},
         "input_tokens": tokens[0],
         "output_tokens": tokens[1],
@@ -160,9 +162,14 @@ def table(found: Mapping[str, Any]) -> str:
 
 def _remarks(of: Mapping[str, Any]) -> list[str]:
     said = []
-    if of["silent"]:
-        tries = f"after {asking.TRIES} tries each"
-        said.append(f"{of['silent']} of {of['answers']} answers named neither m nor M, {tries}.")
+    tries = f"after {asking.TRIES} tries each"
+    if silent := of["silent"] - of["unread"]:
+        said.append(f"{silent} of {of['answers']} answers named neither m nor M, {tries}.")
+    if of["unread"]:
+        said.append(
+            f"{of['unread']} of {of['answers']} answers gave neither m nor M a log-probability that is a "
+            f"number, {tries}."
+        )
     if of["read_from"]["text"]:
         said.append(
             f"{of['read_from']['text']} answers came without log-probabilities: each is 1 or 2 by what was "

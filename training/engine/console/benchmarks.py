@@ -10,10 +10,10 @@ from typing import Any
 
 from training.engine import cli
 from training.engine.benchmarks import outputs, pairs
-from training.engine.console import alpaca, display, documents
+from training.engine.console import alpaca, display, documents, evaluating, folders
 from training.engine.errors import DatasetError, SpecError
 from training.engine.evaluations import alpaca_eval as rates
-from training.engine.run import write_json
+from training.engine.evaluations import duels
 
 
 def rewardbench(given: argparse.Namespace) -> int:
@@ -22,10 +22,10 @@ def rewardbench(given: argparse.Namespace) -> int:
     Raises:
         EngineError: the model, its reference or the data is at fault.
     """
-    from training.engine import reevaluation
     from training.engine.benchmarks import scoring
 
-    subject = reevaluation.find(given.model) or _stranger(given)
+    subject = evaluating.of_run(given.model, reference=given.reference) or _stranger(given)
+    folders.ready(given.out)
     read = pairs.read(given.data)
     shown = display.Display()
     result, scores = scoring.evaluate(
@@ -33,11 +33,10 @@ def rewardbench(given: argparse.Namespace) -> int:
     )
     shown.close()
     file = given.out or _file(subject)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    write_json(file, {"data": given.data} | result)
+    folders.write(file, json.dumps({"data": given.data} | result, indent=2, ensure_ascii=False) + "\n")
     each = file.with_suffix(".scores.jsonl")
     rows = zip(read.ids, read.subsets, scores.tolist(), strict=True)
-    each.write_text("".join(_line(*row) for row in rows), encoding="utf-8")
+    folders.write(each, "".join(_line(*row) for row in rows))
     cli.say(json.dumps(result, indent=2, ensure_ascii=False) if given.json else table(result["rewardbench"]))
     display.say(f"Written to {file}, each prompt's scores to {each}")
     return cli.FINISHED
@@ -60,8 +59,7 @@ def alpaca_eval(given: argparse.Namespace) -> int:
         generator=given.generator,
     )
     if given.out is not None:
-        given.out.parent.mkdir(parents=True, exist_ok=True)
-        write_json(given.out, result)
+        folders.write(given.out, json.dumps(result, indent=2, ensure_ascii=False) + "\n")
     cli.say(json.dumps(result, indent=2, ensure_ascii=False) if given.json else alpaca.table(result))
     return cli.FINISHED
 
@@ -73,9 +71,9 @@ def alpaca_outputs(given: argparse.Namespace) -> int:
         EngineError: a file or the model is at fault, or an instruction has no response.
     """
     instructions = outputs.read(given.instructions, ("instruction",))
+    folders.ready(given.out)
     found = outputs.written(_responses(given, instructions), instructions, given.generator)
-    given.out.parent.mkdir(parents=True, exist_ok=True)
-    given.out.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    folders.write(given.out, json.dumps(found, indent=2, ensure_ascii=False) + "\n")
     cli.say(f"{len(found)} outputs are in {given.out}")
     return cli.FINISHED
 
@@ -85,10 +83,14 @@ def _responses(given: argparse.Namespace, instructions: list[dict[str, Any]]) ->
     file = Path(given.source)
     if file.is_file():
         try:
-            lines = file.read_text(encoding="utf-8").split("\n")
-            return [json.loads(line) for line in lines if line.strip()]
-        except (OSError, ValueError) as error:
+            return duels.read(file.read_text(encoding="utf-8"), ids=False)
+        except OSError as error:
             raise DatasetError(f"{file} cannot be read: {error}") from error
+        except ValueError as error:
+            raise DatasetError(
+                f"{file} is no generations.jsonl: {error}.",
+                hint="Name a run's folder, a model, or what a run wrote to its generations.jsonl.",
+            ) from error
     from training.engine import reevaluation
     from training.engine.benchmarks import answering
 

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from training.engine import cli
-from training.engine.console import display, documents
+from training.engine.console import display, documents, folders
 from training.engine.errors import SpecError
-from training.engine.run import write_json
 
 # Flags of sampling, and what the spec calls them.
 SAMPLING = {
@@ -31,7 +30,9 @@ def evaluate(given: argparse.Namespace) -> int:
     """
     from training.engine import reevaluation
 
-    subject = reevaluation.find(given.model) or stranger(given)
+    told = {"reference": given.reference, "beta": given.beta, "max_length": given.max_length}
+    subject = of_run(given.model, **told) or stranger(given)
+    folders.ready(given.out)
     shown = display.Display()
     data = given.dataset or subject.data or Path("dataset")
     file = given.out or _file(subject, data, given.split)
@@ -45,13 +46,33 @@ def evaluate(given: argparse.Namespace) -> int:
         written=file.with_suffix(".generations.jsonl"),
     )
     shown.close()
-    file.parent.mkdir(parents=True, exist_ok=True)
-    write_json(file, result)
+    folders.write(file, json.dumps(result, indent=2, ensure_ascii=False) + "\n")
     cli.say(
         json.dumps(result, indent=2, ensure_ascii=False) if given.json else display.table(result["results"])
     )
     display.say(f"Written to {file}")
     return cli.FINISHED
+
+
+def of_run(model: str, **typed: Any) -> Any:
+    """The subject that a run's folder, its model or one of its checkpoints is; None for other models.
+
+    Args:
+        typed: what its run says, by its flag; None: it was not typed.
+
+    Raises:
+        SpecError: something was typed that would count for nothing, or see `reevaluation.find`.
+    """
+    from training.engine import reevaluation
+
+    subject = reevaluation.find(model)
+    flags = [f"--{name.replace('_', '-')}" for name, value in typed.items() if value is not None]
+    if subject is not None and flags:
+        raise SpecError(
+            f"{model} is of a run, whose spec says what {' and '.join(flags)} would.",
+            hint="Leave that out; a copy of the model outside the run's folder can be held against anything.",
+        )
+    return subject
 
 
 def stranger(given: argparse.Namespace) -> Any:

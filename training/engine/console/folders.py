@@ -47,6 +47,37 @@ def settle(folder: Path, spec: RunSpec) -> None:
         raise SpecError(f"Another engine is running in {folder}.", code="folder_in_use") from error
 
 
+def ready(file: Path | None) -> None:
+    """Make the folder of a file that is written later, if one is named.
+
+    Raises:
+        SpecError: it cannot be made, or the file is a folder.
+    """
+    if file is None:
+        return
+    if file.is_dir():
+        raise SpecError(f"{file} cannot be written: it is a folder.")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SpecError(f"{file} cannot be written: {error}", hint="Name another file with --out.") from error
+
+
+def write(file: Path, text: str, *, hint: str = "") -> None:
+    """A file with its folder, whole or not at all.
+
+    Raises:
+        SpecError: it cannot be written.
+    """
+    ready(file)
+    part = file.with_name(f"{file.name}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(file)
+    except (OSError, UnicodeEncodeError) as error:
+        raise SpecError(f"{file} cannot be written: {error}", hint=hint) from error
+
+
 def begun(folder: Path) -> bool:
     """Whether there is something to go on with."""
     return bool(checkpoints.complete(folder / "checkpoints")) or finished(folder)

@@ -25,6 +25,10 @@ PROMPTS = 805  # of the benchmark
 FOLDS = 5
 STRENGTHS = np.logspace(-4, 4, 10)  # of the fit's L1: those that cross-validation chooses from
 GAMED_WEIGHT = 0.2 / 2  # of a prompt of one of the two baselines that play with their length
+BY_ORDER = (
+    "Difficulties went by the order of the annotations: in another order than the evaluation set's the "
+    "length-controlled rate is wrong (--instructions names the set)."
+)
 COLUMNS = ("length", "difficulty", "model")
 
 
@@ -82,7 +86,8 @@ def summary(
     found |= dict(zip(("our_length", "their_length"), lengths.mean(axis=0).tolist(), strict=True))
     if difficulty is not None:
         found |= length_controlled(given, lengths[:, 1] - lengths[:, 0], difficulty, places)
-    return found | {"remarks": _remarks(annotations, given, found)}
+    remarks = _remarks(annotations, given, found)
+    return found | {"remarks": [*remarks, *([BY_ORDER] if difficulty is not None and places is None else [])]}
 
 
 def check(annotations: Sequence[Annotation], generator: str | None = None) -> None:
@@ -189,6 +194,12 @@ def length_controlled(
             hint="Name the evaluation set with --instructions.",
         )
     places = range(len(given)) if places is None else places
+    if len(places) and max(places) >= len(difficulty.of):
+        raise DatasetError(
+            f"There are {len(difficulty.of)} instruction difficulties, and an annotation is of instruction "
+            f"{max(places) + 1} of the evaluation set.",
+            hint="--difficulty and --instructions must be of the same evaluation set.",
+        )
     codes = np.where(given == 0, DRAW, given)
     wins = np.where(_valid(codes), codes - 1, np.nan)
     deviation = longer.std(ddof=1) if len(longer) > 1 else 0.0

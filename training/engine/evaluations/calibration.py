@@ -8,7 +8,7 @@ import numpy as np
 from scipy import special, stats
 
 from training.engine.evaluations.correlation import spearman, spearman_of_resamples
-from training.engine.evaluations.heldout import NO_HELDOUT, Floats, HeldOut, Ints, interval
+from training.engine.evaluations.heldout import Floats, HeldOut, Ints, interval
 
 BINS = 10
 DRAWS = 1000
@@ -30,7 +30,7 @@ def evaluate(heldout: HeldOut) -> dict[str, Any]:
         "spearman" between the stronger side's lead and the confidence where both vary.
     """
     if not len(heldout.margin):
-        return {"skipped": NO_HELDOUT}
+        return {"skipped": heldout.none}
     ones = np.ones(len(heldout.margin))
     found = forecasts(heldout.margin, ones, heldout.seed)
     return found | {"comparisons": _comparisons(heldout) if len(heldout.rows) else None}

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from training.engine.evaluations.heldout import NO_HELDOUT, NO_SCORES, Floats, HeldOut
+from training.engine.evaluations.heldout import NO_SCORES, Floats, HeldOut
 
 POINTS = 50
 BINS = 20
@@ -22,7 +22,7 @@ def evaluate(heldout: HeldOut) -> dict[str, Any]:
          "histogram": {"edges": [b+1], "counts": [b]}}.
     """
     if not len(heldout.margin):
-        return {"skipped": NO_HELDOUT}
+        return {"skipped": heldout.none}
     margin, score = heldout.scored()
     if not len(margin):
         return {"skipped": NO_SCORES}

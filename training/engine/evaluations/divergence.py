@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from training.engine.evaluations.clusters import Clusters, clustered, mean_of
-from training.engine.evaluations.heldout import NO_HELDOUT, Floats, Generated, HeldOut, Ints, interval
+from training.engine.evaluations.heldout import Floats, Generated, HeldOut, Ints, interval
 
 NO_REFERENCE = "The log-probabilities of both responses under policy and reference are not known."
 NOT_ITS_OWN = (
@@ -27,7 +27,7 @@ def evaluate(heldout: HeldOut) -> dict[str, Any]:
         policy wrote responses: see `of_generated`.
     """
     if not len(heldout.margin):
-        return {"skipped": NO_HELDOUT}
+        return {"skipped": heldout.none}
     if not len(heldout.rejected_logps) or not len(heldout.reference_logps):
         return {"skipped": NO_REFERENCE}
     policy = np.stack((heldout.chosen_logps, heldout.rejected_logps), axis=1)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from training.engine.evaluations.heldout import NO_HELDOUT, Duels, Floats, HeldOut
+from training.engine.evaluations.heldout import Duels, Floats, HeldOut
 from training.engine.records import Messages
 
 Response = Mapping[str, Any]
@@ -22,6 +22,7 @@ Pair = tuple[Response, Response]
 # Takes (prompt, response text) of each conversation and gives a reward for each; NaN: none.
 Judge = Callable[[Sequence[tuple[Messages, str]]], Sequence[float]]
 
+FEWEST = 0.5  # of the prompts, which both sides must have answered
 NOT_JUDGED = "Nothing was judged: a win rate needs evaluation.generation.prompts and evaluation.judge."
 NO_REWARD = (
     "The judge gave no finite reward to a response of {count} of {total} pairs, which are left out. Too long "
@@ -34,6 +35,46 @@ def prompt_id(prompt: Messages) -> str:
     """SHA-256 of a prompt's messages."""
     text = json.dumps([[one["role"], one["content"]] for one in prompt], ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def read(text: str, *, ids: bool = True) -> list[dict[str, Any]]:
+    """The lines of a generations.jsonl, each looked at.
+
+    Args:
+        ids: whether they need their `prompt_id`.
+
+    Raises:
+        ValueError: which line lacks what.
+    """
+    found = []
+    for number, line in enumerate(text.split("\n"), 1):  # other ends of lines may stand in a response
+        if not line.strip():
+            continue
+        try:
+            one = json.loads(line)
+        except ValueError as error:
+            raise ValueError(f"line {number} is not JSON ({error})") from error
+        if fault := _fault(one, ids=ids):
+            raise ValueError(f"line {number} {fault}")
+        found.append(one)
+    return found
+
+
+def _fault(line: Any, *, ids: bool) -> str:
+    """What a line lacks, if anything."""
+    if not isinstance(line, dict):
+        return "is no object"
+    for name, kind in ((("prompt_id", str),) if ids else ()) + (("sample", int), ("response", str)):
+        if not isinstance(line.get(name), kind):
+            return f"has no {'number' if kind is int else 'text'} {name}"
+    prompt = line.get("prompt")
+    if not isinstance(prompt, list) or not all(map(_is_message, prompt)):
+        return "has no prompt of messages with role and content"
+    return ""
+
+
+def _is_message(one: Any) -> bool:
+    return isinstance(one, dict) and all(isinstance(one.get(name), str) for name in ("role", "content"))
 
 
 def matched(ours: Iterable[Response], theirs: Iterable[Response]) -> list[Pair]:
@@ -90,20 +131,22 @@ def finite(duels: Duels) -> tuple[Duels, str]:
 
 
 def reported(heldout: HeldOut, of: Callable[[Duels, int], dict[str, Any]]) -> dict[str, Any]:
-    """{"n" (pairs), "prompts", what `of` says of them, "judge", "against", "note"}, or why there is none.
+    """{"n" (pairs), "prompts", what `of` says of them, "judge", "against", "opponent", "sampling", "note"},
+    or why there is none.
 
     Args:
         of: takes pairs with finite rewards, and the seed of the bootstrap.
     """
     if heldout.duels is None:
         empty = not len(heldout.margin) and not len(heldout.chosen_logps)
-        return {"skipped": heldout.unjudged or (NO_HELDOUT if empty else NOT_JUDGED)}
+        return {"skipped": heldout.unjudged or (heldout.none if empty else NOT_JUDGED)}
     duels, note = finite(heldout.duels)
     if not len(duels.ours):
         return {"skipped": note or NOT_JUDGED}
     found: dict[str, Any] = {"n": len(duels.ours), "prompts": len(np.unique(duels.prompts))}
     found |= of(duels, heldout.seed)
-    about = {"judge": duels.judge, "against": duels.against, "note": note}
+    about = {name: getattr(duels, name) for name in ("judge", "against", "opponent", "sampling")}
+    about["note"] = note
     return found | {name: text for name, text in about.items() if text}
 
 

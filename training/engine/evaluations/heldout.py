@@ -16,7 +16,10 @@ Ints = npt.NDArray[np.int64]
 RESAMPLES = 1000
 HELD = 1 << 20  # positions, or weights of items, at a time
 DIGITS = 10  # significant ones of the largest score margin
-NO_HELDOUT = "The dataset has no held-out preferences that fit the model's length."
+NO_HELDOUT = (
+    "The dataset has no held-out preferences: freeze it with a held-out share, or evaluate the split train."
+)
+TOO_LONG = "None of the {count} held-out preferences fits: each prompt alone fills max_length."
 NO_SCORES = "The held-out preferences have no scores."
 
 
@@ -52,7 +55,9 @@ class Duels:
         prompts: the prompt of each pair, any numbers, [m]: pairs of a prompt are no independent ones.
         ours, theirs: rewards, [m]; NaN where the judge gave none.
         our_lengths, their_lengths: of the responses, characters, [m].
-        judge, against: who judged, and whose responses they are.
+        judge, against: who judged, and whose responses they are, by name.
+        opponent: SHA-256 that says who that is: of a model's weights, or of responses given as a file.
+        sampling: how the responses were drawn.
     """
 
     prompts: Ints
@@ -62,6 +67,8 @@ class Duels:
     their_lengths: Floats
     judge: str = ""
     against: str = ""
+    opponent: str = ""
+    sampling: str = ""
 
 
 @dataclass(frozen=True)
@@ -82,6 +89,7 @@ class HeldOut:
         generated, duels: what the model wrote itself, and against whom it was judged, where it was.
         unjudged: why it was not, where that was asked for.
         ids: of the preferences in the dataset, n of them; empty: not known.
+        too_long, rows_too_long: held-out preferences and comparisons that are not here, as they do not fit.
     """
 
     margin: Floats
@@ -100,6 +108,13 @@ class HeldOut:
     duels: Duels | None = None
     unjudged: str = ""
     ids: tuple[str, ...] = ()
+    too_long: int = 0
+    rows_too_long: int = 0
+
+    @property
+    def none(self) -> str:
+        """Why there is no preference, where there is none."""
+        return TOO_LONG.format(count=self.too_long) if self.too_long else NO_HELDOUT
 
     def scored(self) -> tuple[Floats, Floats]:
         """Margins and score margins where scores are known.

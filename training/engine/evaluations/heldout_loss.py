@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from training.engine.evaluations.heldout import NO_HELDOUT, Floats, HeldOut, Ints, interval
+from training.engine.evaluations.heldout import Floats, HeldOut, Ints, interval
 
 
 def evaluate(heldout: HeldOut) -> dict[str, Any]:
@@ -15,7 +15,7 @@ def evaluate(heldout: HeldOut) -> dict[str, Any]:
     """
     logps, lengths = heldout.chosen_logps, heldout.chosen_lengths
     if not len(logps):
-        return {"skipped": NO_HELDOUT}
+        return {"skipped": heldout.none}
 
     def loss(drawn: Ints) -> Floats:
         found: Floats = -logps[drawn].sum(axis=1) / lengths[drawn].sum(axis=1)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from training.engine.evaluations.correlation import pearson, spearman, spearman_of_resamples
-from training.engine.evaluations.heldout import NO_HELDOUT, NO_SCORES, Floats, HeldOut, interval
+from training.engine.evaluations.heldout import NO_SCORES, Floats, HeldOut, interval
 
 POINTS = 1000  # of the scatter: more look the same, and each brings its id of 64 characters
 DIGITS = 6  # significant ones of a point
@@ -21,7 +21,7 @@ def evaluate(heldout: HeldOut) -> dict[str, Any]:
         ids "points": {"id": [..], "score_margin": [..], "margin": [..]}, a sample of them for a plot.
     """
     if not len(heldout.margin):
-        return {"skipped": NO_HELDOUT}
+        return {"skipped": heldout.none}
     margin, score = heldout.scored()
     if not len(margin):
         return {"skipped": NO_SCORES}

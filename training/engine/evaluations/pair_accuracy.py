@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from training.engine.evaluations.heldout import NO_HELDOUT, HeldOut, share
+from training.engine.evaluations.heldout import HeldOut, share
 
 
 def evaluate(heldout: HeldOut) -> dict[str, Any]:
@@ -14,6 +14,6 @@ def evaluate(heldout: HeldOut) -> dict[str, Any]:
         {"accuracy", "interval", "n"}.
     """
     if not len(heldout.margin):
-        return {"skipped": NO_HELDOUT}
+        return {"skipped": heldout.none}
     found = share(heldout.margin > 0)
     return {"n": found["n"], "accuracy": found["value"], "interval": found["interval"]}

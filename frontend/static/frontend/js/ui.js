@@ -62,6 +62,13 @@ function showTab() {
   if (tab) tab.parentElement.scrollLeft = tab.offsetLeft - tab.parentElement.offsetLeft - 16;
 }
 
+/** A form that was refused comes back as a fragment with the reasons in it: it takes its place like any other. */
+function showRefusedForm({ detail }) {
+  if (detail.xhr.status !== 422 || !detail.xhr.getResponseHeader("Content-Type")?.startsWith("text/html")) return;
+  detail.shouldSwap = true;
+  detail.isError = false;
+}
+
 /** A fragment the server refused or could not give: said in words, once. */
 function onFragmentError(event) {
   const { xhr } = event.detail;
@@ -78,6 +85,7 @@ document.addEventListener("click", onClick);
 document.addEventListener("keydown", onKey);
 document.addEventListener("submit", onSubmit);
 document.addEventListener("htmx:afterSwap", () => localTimes());
+document.addEventListener("htmx:beforeSwap", showRefusedForm);
 document.addEventListener("htmx:responseError", onFragmentError);
 document.addEventListener("htmx:sendError", () =>
   flash("No connection to the server. This page tries again by itself.", "warning", "fragment"),
