@@ -77,7 +77,7 @@ def environment(phase: Phase, folder: Path) -> dict[str, str]:
 def run(phase: Phase, folder: Path, extra: list[str]) -> None:
     """Run one phase and count its outcomes."""
     report = folder / f"{phase.name}.xml"
-    workers = os.environ.get("TEST_WORKERS", "2")
+    workers = os.environ.get("TEST_WORKERS", "3")  # tests wait a lot: more than cores
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junit-xml={report}"]
     command += ["-n", workers, "--dist", "loadfile", "--no-loadscope-reorder"]
     command += ["--durations=10", "--durations-min=10"]

@@ -52,10 +52,8 @@ DIRECTIONS: dict[tuple[str, str], Better] = {
     ("median_advantage", "median_advantage"): Better.HIGHER,
     ("median_advantage", "mean_advantage"): Better.HIGHER,
 }
-WON = (
-    "win_rate",
-    "median_advantage",
-)  # evaluations beside which the KL belongs: how far a policy went for it
+# Evaluations beside which the KL belongs: how far a policy went for it.
+WON = ("win_rate", "median_advantage")
 # KL to the reference, nats a token: over a policy's own responses, or at contexts of the data.
 KL = (("divergence", "generated kl_token"), ("divergence", "contexts kl_token"))
 

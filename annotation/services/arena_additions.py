@@ -92,11 +92,12 @@ def add(
     kinds.check_arena(project)
     sources: dict[str, str] = {}
     given = arenas.by_prompt(entries, sources)
-    return _add(project.pk, given, sources, battles, by, at)
+    return _add(project_id=project.pk, given=given, sources=sources, battles=battles, by=by, at=at)
 
 
 @exact
-def _add(  # noqa: PLR0917 - add's own
+def _add(
+    *,
     project_id: int,
     given: list[Prompt],
     sources: Mapping[str, str],
@@ -117,7 +118,8 @@ def _add(  # noqa: PLR0917 - add's own
     _check(project, arena, plan, sources)
     new_models = [name for name in sources if name not in arena.contenders]
     if plan.new:
-        _store(project, pool, arena, plan, {name: sources[name] for name in new_models}, by, at)
+        new = {name: sources[name] for name in new_models}
+        _store(project, pool, arena, plan, new=new, by=by, at=at)
         old = project.battles, project.battles_possible
         project.battles_possible = _possible(project)
         project.battles = _battles(battles, *old, project.battles_possible)
@@ -208,8 +210,15 @@ def _check_blind(project: Project) -> None:
         )
 
 
-def _store(  # noqa: PLR0917 - what was read and planned
-    project: Project, pool: Pool, arena: _Arena, plan: _Plan, new: Mapping[str, str], by: User, at: datetime
+def _store(
+    project: Project,
+    pool: Pool,
+    arena: _Arena,
+    plan: _Plan,
+    *,
+    new: Mapping[str, str],
+    by: User,
+    at: datetime,
 ) -> None:
     number = ArenaAddition.objects.filter(project=project).count() + 1
     ArenaAddition.objects.create(project=project, number=number, added_by=by, added_at=at)

@@ -43,7 +43,7 @@ def _next_pairs(project: Project, pool: Pool, most: int) -> list[draw_pairs.Pair
         places = range(stream.counter, min(stream.length, stream.counter + step))
         suffix = f"+{stream.number}" if stream.number else ""
         seed = draw_pairs.seed(project, pool, f"battles/{pool.epoch}{suffix}")
-        _read(project, stream, seed, places, pairs, most)
+        _read(project, stream, seed, places, into=pairs, most=most)
         step = min(max(draw_pairs.BATCH, most), step * 2)
     for stream, counter in zip(streams, before, strict=True):
         if stream.number == FIRST:
@@ -54,14 +54,12 @@ def _next_pairs(project: Project, pool: Pool, most: int) -> list[draw_pairs.Pair
     return list(pairs)
 
 
-def _read(  # noqa: PLR0917 - one step of `_next_pairs`
-    project: Project, stream: Stream, seed: str, places: range, pairs: Pairs, most: int
-) -> None:
+def _read(project: Project, stream: Stream, seed: str, places: range, *, into: Pairs, most: int) -> None:
     """Put the pairs at these places of the stream among those found, up to `most` of them."""
     asked = [stream.battle_at(seed, place) for place in places]
     for index, pair in draw_pairs.not_compared(_pairs(project, stream.number, asked)):
-        pairs[pair] = None
-        if len(pairs) == most:
+        into[pair] = None
+        if len(into) == most:
             stream.counter = places.start + index + 1
             return
     stream.counter = places.stop

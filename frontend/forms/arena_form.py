@@ -13,6 +13,7 @@ from django.template.defaultfilters import filesizeformat
 from annotation.models import Preference, Project
 from annotation.services.arenas import NAME_LENGTH
 from annotation.services.exclusion import REASON_LENGTH
+from frontend.forms.choices import offer
 
 
 class ArenaForm(forms.Form):
@@ -60,7 +61,7 @@ class AddRunsForm(forms.Form):
     @classmethod
     def of(cls, arenas: Iterable[Project], data: QueryDict | None = None) -> AddRunsForm:
         form = cls(data, prefix="add")
-        form.fields["arena"].choices = [(one.slug, one.name) for one in arenas]  # type: ignore[attr-defined]
+        offer(form, "arena", ((one.slug, one.name) for one in arenas))
         return form
 
 
@@ -100,7 +101,7 @@ class IntoForm(forms.Form):
     @classmethod
     def of(cls, targets: Iterable[Project], data: QueryDict | None = None) -> IntoForm:
         form = cls(data)
-        form.fields["into"].choices = [(one.slug, one.name) for one in targets]  # type: ignore[attr-defined]
+        offer(form, "into", ((one.slug, one.name) for one in targets))
         return form
 
 

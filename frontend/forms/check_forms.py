@@ -11,6 +11,7 @@ from annotation.models import Gold, Project
 from annotation.services.gold import EXPLANATION_LENGTH
 from annotation.services.gold_sampling import MOST
 from frontend import wording
+from frontend.forms.choices import offer
 
 LARGEST_ID = 2**63 - 1
 
@@ -64,8 +65,7 @@ class PairForm(forms.Form):
         """In the words of the project."""
         form = cls(data)
         word = wording.better(project)
-        answers = [("a", f"A is {word}"), ("b", f"B is {word}")]
-        form.fields["answer"].choices = answers  # type: ignore[attr-defined]
+        offer(form, "answer", [("a", f"A is {word}"), ("b", f"B is {word}")])
         if project.is_arena:
             form.fields["one"].label, form.fields["other"].label = "Response A", "Response B"
             form.fields["one"].help_text = "Its id, as on the Responses page; both to one prompt."

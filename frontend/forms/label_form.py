@@ -9,6 +9,7 @@ from django.http import QueryDict
 
 from annotation.models import Label
 from frontend import wording
+from frontend.forms.choices import offer
 
 
 class CorrectionForm(forms.Form):
@@ -35,7 +36,7 @@ class AnswerForm(CorrectionForm):
         """In the words of the project; a response of an arena cannot look swapped."""
         flags = ("first_looks_swapped", "second_looks_swapped")
         form = cls(data, initial={name: getattr(label, name) for name in ("verdict", "reason", *flags)})
-        form.fields["verdict"].choices = list(wording.verdicts(label.project).items())  # type: ignore[attr-defined]
+        offer(form, "verdict", wording.verdicts(label.project).items())
         for name in flags if label.project.is_arena else ():
             del form.fields[name]
         return form

@@ -28,18 +28,19 @@ def study_page(request: HttpRequest, name: str) -> HttpResponse:
     """A study's tables and plots, one setting at a time."""
     entry = studies.get(desk.person(request), name)
     number, title, lines = _setting(request, entry)
+    made = entry.found.made.get(title) if entry.found else None
     context: dict[str, Any] = {
         "entry": entry,
         "found": entry.found,
         "titles": list(entry.found.settings) if entry.found else [],
         "number": number,
         "setting": title,
+        "made": made,
         "style_ids": style_ids(),
         "files": FILES,
     }
     if lines:
         context |= {
-            "made": entry.found.made[title] if entry.found else None,
             "figures": tables.table(lines, tables.TITLES, tables.METRICS),
             "differences": tables.compared(lines),
             "paper": tables.against_the_paper(lines) if entry.study.name == studies.TABLES else "",

@@ -15,7 +15,7 @@ import torch
 from transformers import LlamaConfig
 
 from tests.engine.test_architectures import KNOWN, SIZES, build, encoded
-from training.engine import cli, processes, sharding
+from training.engine import cli, opponents, processes, sharding
 from training.engine.launched import rank
 from training.engine.logps import Scorer, check_head, layout_for
 from training.engine.reference import weights_hash
@@ -32,6 +32,7 @@ def compare(config: Any) -> None:
     held = [sharding.local(one).numel() for one in model.parameters()]
     assert sum(processes.gathered(sum(held))) == sum(one.numel() for one in alone.parameters())
     assert weights_hash(model) == weights_hash(alone)
+    assert opponents.of_model(model) == opponents.of_model(alone)
     check_head(model)
     layout = layout_for(alone, encoded(), 0)
     assert layout_for(model, encoded(), 0) is layout  # also where trying it fails half-way through the layers

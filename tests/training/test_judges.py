@@ -112,6 +112,10 @@ def test_responses_to_other_prompts_are_refused_before_anything_is_queued(
         (said,) = refusal.value.fields["evaluation.against"]
         assert f"held-out split of “{dataset}”: it answered {shared} prompts" in said
     assert again("heldout", 4).state == Run.State.QUEUED
+    written = artifacts.stored_name(policy.pk, artifacts.RESPONSES)
+    default_storage.delete(written)
+    default_storage.save(written, ContentFile(b'{"prompt_id": "a'))
+    assert again("train", 4).state == Run.State.QUEUED  # a broken file: the worker tells
     later = frozen(project, cast.owner, max_rows_per_strong=1)  # other rows, and the same held out
     spec = judged(judge, policy)
     spec["evaluation"] = spec["evaluation"] | {"generation": {"prompts": 2}}

@@ -81,7 +81,7 @@ def seen(run: Run, model: Any) -> dict[str, Any]:
             _score(run, of, ours, "reference_logp")
             if asked.judge and asked.against is None:
                 theirs = write(run, of, prompts, "reference")
-                opponent = opponents.of_model(of) if first() else ""
+                opponent = opponents.of_model(of)
     _store(run.folder / FILE, ours)
     _store(run.folder / REFERENCE_FILE, theirs)
     found: dict[str, Any] = {"generated": _generated(run, ours)} if ours else {}

@@ -119,7 +119,7 @@ def lower_right(queries: int, keys: int, device: torch.device) -> Tensor:
 
 
 def by(find: Callable[[], Kernel | None], takes: Callable[..., bool], otherwise: Within = loop) -> Within:
-    """`attend` by the kernel that is found, where it `takes` the tensors."""
+    """`attend` by the kernel that is found, where it `takes` the tensors, else `otherwise`."""
 
     def within(
         query: Tensor, key: Tensor, value: Tensor, parts: tuple[Part, ...], scaling: float | None

@@ -57,9 +57,10 @@ def file(user: Person, name: str, kind: str) -> Path:
 
 def on_sampling(user: Person) -> str:
     """What the study found of iterative against random sampling, in a sentence; empty before it has."""
-    there = (reports.folder(settings.STUDY_DIR, TABLES) / reports.RESULTS).is_file()
+    if not (reports.folder(settings.STUDY_DIR, TABLES) / reports.RESULTS).is_file():
+        return ""
     entry = get(user, TABLES)
-    found = entry.found if there else None
+    found = entry.found
     if found is None or reports.elsewhere(entry.study, found):
         return ""
     parts = []

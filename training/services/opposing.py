@@ -27,8 +27,8 @@ SPLITS = {
 def check(dataset: PopDataset, spec: RunSpec) -> None:
     """The other run's responses are to enough of the prompts that this one will answer.
 
-    Files are read only where datasets, splits or numbers of prompts differ; of files that are gone the
-    worker tells.
+    Files are read only where datasets, splits or numbers of prompts differ; of files that are gone or
+    broken the worker tells.
 
     Raises:
         Invalid: they are not; it names the data that the other run's responses are of.
@@ -69,12 +69,15 @@ def _alike(one: PopDataset, split: str, other: PopDataset, its: str) -> bool:
 
 
 def _answered(run: Run) -> set[str]:
-    """The prompts that a run wrote responses to; none where its file is gone."""
+    """The prompts that a run wrote responses to; none where its file is gone or broken."""
     there = artifacts.find(run.pk, artifacts.RESPONSES)
     if there is None:
         return set()
     with there.open() as source:
-        return {name for line in source if (name := json.loads(line).get("prompt_id"))}
+        try:
+            return {name for line in source if (name := json.loads(line).get("prompt_id"))}
+        except (AttributeError, ValueError):
+            return set()
 
 
 def _asked(dataset: PopDataset, split: str, count: int) -> set[str]:
