@@ -21,6 +21,7 @@ STAGES = {
     "evaluate": "Evaluation",
     "generate": "Responses",
     "judge": "Judging",
+    "rewardbench": "RewardBench",
     "save": "Saving",
 }
 TILES = {
@@ -85,6 +86,10 @@ def _absent_stages(run: Run, of: Run | None) -> set[str]:
         absent |= {"generate", "judge"}
     elif not evaluation.get("judge"):
         absent.add("judge")
+    if not (evaluation.get("rewardbench") or {}).get("data"):
+        absent.add("rewardbench")
+    elif not (evaluation.get("names") or evaluation.get("generation", {}).get("prompts")):
+        absent |= {"reference", "evaluate"}
     return absent
 
 

@@ -51,6 +51,13 @@ DIRECTIONS: dict[tuple[str, str], Better] = {
     ("win_rate", "length_controlled_win_rate"): Better.HIGHER,
     ("median_advantage", "median_advantage"): Better.HIGHER,
     ("median_advantage", "mean_advantage"): Better.HIGHER,
+    ("rewardbench", "leaderboard"): Better.HIGHER,
+    ("rewardbench", "micro"): Better.HIGHER,
+    ("rewardbench", "sections Chat accuracy"): Better.HIGHER,
+    ("rewardbench", "sections Chat Hard accuracy"): Better.HIGHER,
+    ("rewardbench", "sections Safety accuracy"): Better.HIGHER,
+    ("rewardbench", "sections Reasoning accuracy"): Better.HIGHER,
+    ("rewardbench", "sections Prior Sets accuracy"): Better.HIGHER,
 }
 # Evaluations beside which the KL belongs: how far a policy went for it.
 WON = ("win_rate", "median_advantage")
@@ -60,7 +67,10 @@ KL = (("divergence", "generated kl_token"), ("divergence", "contexts kl_token"))
 
 @dataclass(frozen=True)
 class Result:
-    """A stored evaluation of a run, on a split of a dataset; `rewards`: of a reward model's."""
+    """A stored evaluation of a run, on a split of a dataset; `rewards`: of a reward model's.
+
+    A benchmark has data of its own, no split, and the same scale for policies and reward models.
+    """
 
     name: str
     result: Mapping[str, Any]
@@ -72,6 +82,11 @@ class Result:
     def setting(self) -> tuple[Any, Any]:
         """By whom and against whom, by name, responses were judged; nothing for other evaluations."""
         return self.result.get("judge"), self.result.get("against")
+
+    @property
+    def tokenised(self) -> str | None:
+        """How a benchmark's conversations became tokens; None of what is no benchmark."""
+        return self.result.get("tokenised")
 
     @property
     def opponent(self) -> str | None:
@@ -149,6 +164,7 @@ OTHER_COUNT = "Other numbers of items"
 OTHER_SETTING = "Another judge or opponent"
 OTHER_OPPONENT = "Other opponent, same name"
 OTHER_SAMPLING = "Responses drawn otherwise"
+OTHER_TOKENS = "Tokenised otherwise"
 
 
 def key_of(evaluation: str, measure: str) -> str:
@@ -157,7 +173,7 @@ def key_of(evaluation: str, measure: str) -> str:
 
 
 def evaluation_title(name: str) -> str:
-    entry = catalog.EVALUATIONS.get(name)
+    entry = catalog.shown().get(name)
     return entry.title if entry else measures.words(name)
 
 
@@ -179,7 +195,7 @@ def lines(runs: Sequence[Iterable[Result]]) -> list[Line]:
             for measure in measures.measures(one.result):
                 row = found.setdefault((one.name, measure.name), [None] * len(runs))
                 row[column] = (measure, one)
-    known = list(catalog.EVALUATIONS)
+    known = list(catalog.shown())
     names = sorted(found, key=lambda key: known.index(key[0]) if key[0] in known else len(known))
     return [_line(*name, found[name]) for name in names]
 
@@ -273,6 +289,8 @@ def _incomparable(given: Sequence[tuple[Measure, Result]]) -> str:
         return OTHER_KIND
     if len({measure.n for measure, _ in given}) > 1:
         return OTHER_COUNT
+    if len({result.tokenised for _, result in given}) > 1:
+        return OTHER_TOKENS
     return unlike(result for _, result in given)
 
 

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from annotation.models import PopDataset, Preference
 from annotation.models import Split as Splits
-from training import lineage
+from training import benchmark_files, lineage
 from training.engine import catalog
 from training.engine.catalog import UnknownEntry
 from training.engine.evaluation_spec import Split
@@ -81,7 +81,7 @@ def _complaints(error: ValidationError, spec: dict[str, Any]) -> Iterator[tuple[
 
 
 def check_models(spec: RunSpec) -> None:
-    """The models that a spec names are other runs, or may be used from where they are.
+    """The models and files that a spec names are other runs, or may be used from where they are.
 
     Raises:
         Invalid: they may not.
@@ -95,6 +95,8 @@ def check_models(spec: RunSpec) -> None:
         check_base(spec.evaluation.judge, "evaluation.judge")
     if spec.evaluation.against is not None:
         check_run(spec.evaluation.against, "evaluation.against")
+    if spec.evaluation.rewardbench.data is not None:
+        benchmark_files.check_prompts(spec.evaluation.rewardbench.data)
 
 
 def check_run(named: str, field: str) -> None:
@@ -210,7 +212,7 @@ def check_dataset_serves(dataset: PopDataset, spec: RunSpec) -> None:
         asked = spec.reward.objective
         title = f"The objective {asked}"
         _check_serves(dataset, title, "reward.objective", rows=asked == "pop", scores=asked == "margin")
-    elif spec.kind == "evaluation":
+    elif spec.kind == "evaluation" and spec.evaluation.of_dataset:
         _check_split(dataset, spec.subject.split)
 
 

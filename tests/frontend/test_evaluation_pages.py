@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from tests.callers import by_token, post
 from tests.frontend.conftest import Desk, make_run
 from tests.frontend.test_project_pages import text
 from training import artifacts
+from training.engine.evaluations import rewardbench
 from training.models import Evaluation, Run
 
 pytestmark = [pytest.mark.either, pytest.mark.django_db]
@@ -132,6 +134,43 @@ def test_what_cannot_be_evaluated_is_said_where_it_was_asked(
     assert "evaluation.judge" not in shown
     assert "heldout_loss" not in shown
     assert not Run.objects.filter(kind="evaluation").exists()
+
+
+def test_rewardbench_is_asked_for_and_read_on_the_pages(
+    owner_client: Client, desk: Desk, trained: Run, settings: Any, tmp_path: Path
+) -> None:
+    settings.BENCHMARK_DIR = tmp_path
+    (tmp_path / "reward-bench.parquet").touch()
+    ask = reverse("run-evaluate", args=[trained.pk])
+    shown = text(owner_client.get(ask))
+    assert '<option value="reward-bench.parquet">' in shown
+    assert 'list="benchmark-files"' in shown
+    assert "evaluation.rewardbench" not in text(
+        owner_client.get(reverse("run-new", args=[desk.project.slug]))
+    )
+    wanted = {"evaluation.names": [], "evaluation.rewardbench.data": "../x.json"}
+    refused = owner_client.post(ask, form(desk, **wanted))
+    assert refused.status_code == 422
+    assert "neither the name of a file of the benchmark folder" in text(refused)
+    wanted |= {"evaluation.rewardbench.data": "reward-bench.parquet", "evaluation.rewardbench.compat": "on"}
+    owner_client.post(ask, form(desk, **wanted))
+    made = Run.objects.latest("pk")
+    assert made.spec["evaluation"]["rewardbench"] == {"data": "reward-bench.parquet", "compat": True}
+    result = rewardbench.summary(["math-prm", "math-prm", "hep-go"], [1, 0, 1], [0, 1, 0])
+    Run.objects.filter(pk=made.pk).update(state="finished")
+    Evaluation.objects.create(run=made, name="rewardbench", result=result, created_at=made.created_at)
+    page = text(owner_client.get(reverse("run", args=[made.pk])))
+    for words in (
+        "RewardBench",
+        "Sections reasoning accuracy",
+        "Subsets, 2 rows",
+        "so there is no leaderboard",
+    ):
+        assert words in page
+    sft = make_run(desk.dataset, state="finished", kind="sft", has_model=True)
+    assert 'name="evaluation.rewardbench' not in text(
+        owner_client.get(reverse("run-evaluate", args=[sft.pk]))
+    )
 
 
 def test_the_api_evaluates_by_the_runs_id_alone(desk: Desk, trained: Run) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from training import comparing
 from training.comparing import Better, Cell, Line, Result, Standing
 from training.engine import catalog, measures
+from training.engine.evaluations import rewardbench
 from training.engine.evaluations.heldout import Duels, HeldOut
 
 BEST, SAME, WORSE = Standing.BEST, Standing.NOT_DISTINGUISHABLE, Standing.WORSE
@@ -153,6 +154,9 @@ def test_every_direction_is_of_a_measure_that_evaluations_give() -> None:
         for name, entry in catalog.EVALUATIONS.items()
         for one in measures.measures(catalog.load(entry.function)(everything))
     }
+    prompts = [*rewardbench.COUNTS, *rewardbench.PRIOR] * 2
+    bench = rewardbench.summary(prompts, *rng.normal(size=(2, len(prompts))).tolist())
+    given |= {("rewardbench", one.name) for one in measures.measures(bench)}
     assert comparing.DIRECTIONS.keys() <= given
 
 

@@ -37,6 +37,24 @@ class GenerationSpec(Strict):
     seed: int = Field(0, ge=0, title="Seed")
 
 
+class RewardBenchSpec(Strict):
+    """A published benchmark with prompts of its own: does the model score the better response higher?"""
+
+    data: str | None = Field(
+        None,
+        min_length=1,
+        title="Data",
+        description="A file of the benchmark folder (`POP_BENCHMARK_DIR`; to the engine any path), or a "
+        "Hugging Face id like `allenai/reward-bench`, with `:SPLIT` behind it for another split than "
+        "`filtered`. Empty: not scored.",
+    )
+    compat: bool = Field(
+        False,
+        title="Tokenise as the package",
+        description="Policies only: as `rewardbench` 0.1.4 does, to compare with published figures.",
+    )
+
+
 class EvaluationSpec(Strict):
     names: list[str] = Field(
         default_factory=lambda: [
@@ -66,6 +84,12 @@ class EvaluationSpec(Strict):
         description="Whose responses are the other side: `run:` and the id of a run that wrote some, or the "
         "path of its folder or generations.jsonl. Empty: those of the reference.",
     )
+    rewardbench: RewardBenchSpec = Field(default_factory=RewardBenchSpec, title="RewardBench")
+
+    @property
+    def of_dataset(self) -> bool:
+        """Whether anything is asked about the dataset's own preferences."""
+        return bool(self.names or self.generation.prompts)
 
     @model_validator(mode="after")
     def a_judge_has_something_to_judge(self) -> Self:

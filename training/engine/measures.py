@@ -1,7 +1,7 @@
 """What stands in an evaluation's result, for tables: numbers with intervals, rows, remarks. No torch here.
 
 A result is JSON: numbers, with "NAME_interval" beside NAME; "n"; sections (mappings) of the same form; lists
-of rows (mappings); text. Other lists (curves) are for plots and are left out.
+of rows (mappings); text, and "remarks", a list of it. Other lists (curves) are for plots and are left out.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 SKIPPED = "skipped"
+REMARKS = "remarks"
 INTERVAL = "_interval"
 
 
@@ -65,6 +66,8 @@ def remarks(result: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, s
             yield from remarks(value, f"{above}{name} ")
         elif isinstance(value, str) and name != SKIPPED:
             yield above + name, value
+        elif name == REMARKS and isinstance(value, list):
+            yield from ((above + name, text) for text in value)
 
 
 def words(name: str) -> str:

@@ -137,6 +137,8 @@ def again(run: Run) -> Path:
         InputError, NotFinite: see `errors`.
         Cancelled: somebody asked; what was written stays in the cache.
     """
+    from training.engine.benchmarks import scoring  # it opens models as this module does
+
     if count() > 1:
         raise SpecError("An evaluation run works in one process.", hint="Start it without a launcher.")
     asked, folder = run.spec.subject, run.folder / Path(run.spec.subject.run).expanduser()
@@ -146,17 +148,18 @@ def again(run: Run) -> Path:
     spec = subject.spec.model_copy(update={"evaluation": run.spec.evaluation})
     if (where := base.place(spec, folder)) != spec.model.base:
         spec = _on(spec, where)
-    inner = replace(
-        run,
-        spec=spec,
-        data=taken(run.data, asked.split),
-        seed=asked.seed,
-        trains=False,
-        reference_name=_named(subject),
-    )
-    responses.check(inner)
-    KINDS[spec.kind](subject, inner, run.folder)
-    return run.folder / "evaluation.json"
+    inner = replace(run, spec=spec, seed=asked.seed, trains=False, reference_name=_named(subject))
+    benchmark = scoring.asked(subject, inner)
+    if spec.evaluation.of_dataset:
+        of_split = replace(inner, data=taken(run.data, asked.split))
+        responses.check(of_split)
+        KINDS[spec.kind](subject, of_split, run.folder)
+        del of_split  # and the models in it
+    else:
+        results.nothing_yet(inner)
+    if benchmark is not None:
+        scoring.add(subject, inner, benchmark)
+    return run.folder / results.STORED
 
 
 def _subject(folder: Path, checkpoint: int | None) -> Subject:

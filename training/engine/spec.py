@@ -270,6 +270,14 @@ class RunSpec(Strict):
         return self
 
     @model_validator(mode="after")
+    def benchmarks_come_afterwards(self) -> Self:
+        if self.kind != "evaluation" and self.evaluation.rewardbench.data is not None:
+            raise ValueError(
+                "evaluation.rewardbench is for evaluation runs: train first, then evaluate again"
+            )
+        return self
+
+    @model_validator(mode="after")
     def reward_models_write_nothing(self) -> Self:
         if self.kind == "reward_model" and self.evaluation.generation.prompts:
             raise ValueError("a reward model writes no responses: leave evaluation.generation.prompts at 0")
