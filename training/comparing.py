@@ -51,6 +51,9 @@ DIRECTIONS: dict[tuple[str, str], Better] = {
     ("win_rate", "length_controlled_win_rate"): Better.HIGHER,
     ("median_advantage", "median_advantage"): Better.HIGHER,
     ("median_advantage", "mean_advantage"): Better.HIGHER,
+    ("alpaca_eval", "win_rate"): Better.HIGHER,
+    ("alpaca_eval", "length_controlled_win_rate"): Better.HIGHER,
+    ("alpaca_eval", "discrete_win_rate"): Better.HIGHER,
     ("rewardbench", "leaderboard"): Better.HIGHER,
     ("rewardbench", "micro"): Better.HIGHER,
     ("rewardbench", "sections Chat accuracy"): Better.HIGHER,
@@ -60,7 +63,7 @@ DIRECTIONS: dict[tuple[str, str], Better] = {
     ("rewardbench", "sections Prior Sets accuracy"): Better.HIGHER,
 }
 # Evaluations beside which the KL belongs: how far a policy went for it.
-WON = ("win_rate", "median_advantage")
+WON = ("win_rate", "median_advantage", "alpaca_eval")
 # KL to the reference, nats a token: over a policy's own responses, or at contexts of the data.
 KL = (("divergence", "generated kl_token"), ("divergence", "contexts kl_token"))
 
@@ -79,14 +82,9 @@ class Result:
     rewards: bool = False
 
     @property
-    def setting(self) -> tuple[Any, Any]:
+    def setting(self) -> tuple[Any, ...]:
         """By whom and against whom, by name, responses were judged; nothing for other evaluations."""
-        return self.result.get("judge"), self.result.get("against")
-
-    @property
-    def tokenised(self) -> str | None:
-        """How a benchmark's conversations became tokens; None of what is no benchmark."""
-        return self.result.get("tokenised")
+        return tuple(self.result.get(name) for name in ("judge", "against", "annotator", "baseline"))
 
     @property
     def opponent(self) -> str | None:
@@ -165,6 +163,8 @@ OTHER_SETTING = "Another judge or opponent"
 OTHER_OPPONENT = "Other opponent, same name"
 OTHER_SAMPLING = "Responses drawn otherwise"
 OTHER_TOKENS = "Tokenised otherwise"
+OTHER_FIT = "Length controlled otherwise"
+CONTROLLED = ("length_controlled_win_rate",)
 
 
 def key_of(evaluation: str, measure: str) -> str:
@@ -281,17 +281,19 @@ def _line(evaluation: str, measure: str, found: Sequence[tuple[Measure, Result] 
 
 def _incomparable(given: Sequence[tuple[Measure, Result]]) -> str:
     """Why the values of a line say nothing about each other; empty where they do."""
-    if len({result.dataset_sha256 for _, result in given}) > 1:
-        return OTHER_DATA
-    if len({result.split for _, result in given}) > 1:
-        return OTHER_SPLIT
-    if len({result.rewards for _, result in given}) > 1:
-        return OTHER_KIND
-    if len({measure.n for measure, _ in given}) > 1:
-        return OTHER_COUNT
-    if len({result.tokenised for _, result in given}) > 1:
-        return OTHER_TOKENS
-    return unlike(result for _, result in given)
+    found = (why for why, told in _SAME if len({told(*one) for one in given}) > 1)
+    return next(found, "") or unlike(result for _, result in given)
+
+
+# What has to be the same, and what is said where it is not; the first one counts.
+_SAME: tuple[tuple[str, Callable[[Measure, Result], Any]], ...] = (
+    (OTHER_DATA, lambda _, result: result.dataset_sha256),
+    (OTHER_SPLIT, lambda _, result: result.split),
+    (OTHER_KIND, lambda _, result: result.rewards),
+    (OTHER_COUNT, lambda measure, _: measure.n),
+    (OTHER_TOKENS, lambda _, result: result.result.get("tokenised")),
+    (OTHER_FIT, lambda measure, result: result.result.get("glm") if measure.name in CONTROLLED else None),
+)
 
 
 def _named(result: Result, name: str) -> Measure | None:

@@ -19,6 +19,7 @@ from frontend.plots import curves
 from frontend.run_state import model_card, stage_progress, stages, tiles
 from frontend.snippets import model_snippets
 from frontend.templatetags.desk import run_title
+from frontend.views import alpaca
 from frontend.views.runs import LIVE
 from training import rules
 from training.engine import catalog
@@ -192,4 +193,5 @@ def _results_context(request: HttpRequest, run: Run) -> dict[str, Any]:
         "card": model_card(files),
         "snippets": model_snippets(request, run),
         "responses": responses.count(user, run),
+        **alpaca.context(request, run),
     }

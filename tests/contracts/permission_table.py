@@ -321,6 +321,7 @@ TABLE: dict[tuple[str, str], Row] = {
     ("GET", "api-run-curves"): managers("read", path=FINISHED),
     ("GET", "api-run-log"): managers("read", path=FINISHED),
     ("GET", "api-run-evaluations"): managers("read", path=FINISHED),
+    ("POST", "api-run-annotations"): managers("train", 415, FINISHED),  # JSON is no file
     ("GET", "api-run-preference"): managers("read", path=a_runs_preference),
     ("GET", "api-run-responses"): managers("read", path=lambda world: {"pk": world.run_with_responses().pk}),
     ("GET", "api-run-model"): managers("read", path=lambda world: {"pk": world.run_with_model().pk}),

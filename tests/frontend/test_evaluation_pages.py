@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
@@ -171,6 +172,42 @@ def test_rewardbench_is_asked_for_and_read_on_the_pages(
     assert 'name="evaluation.rewardbench' not in text(
         owner_client.get(reverse("run-evaluate", args=[sft.pk]))
     )
+
+
+def test_a_judges_annotations_are_given_on_the_runs_page(
+    owner_client: Client, desk: Desk, trained: Run, settings: Any, tmp_path: Path
+) -> None:
+    settings.BENCHMARK_DIR = tmp_path
+    page, url = reverse("run", args=[trained.pk]), reverse("run-annotations", args=[trained.pk])
+    name = f"run-{trained.pk}-{trained.method}"
+    shown = text(owner_client.get(page))
+    assert f'hx-post="{url}"' in shown
+    assert f'<span class="mono">{name}</span>' in shown
+    both = {"instruction": "q", "output_1": "a", "generator_1": "base", "output_2": "b"}
+    rows = [both | {"generator_2": name, "preference": 1.75}, both | {"generator_2": name, "preference": 1}]
+
+    def give(rows: Any, **headers: str) -> Any:
+        sent = SimpleUploadedFile("annotations.json", json.dumps(rows).encode())
+        return owner_client.post(url, {"file": sent}, headers=headers)
+
+    refused = give([both | {"generator_2": "other", "preference": 1}], **{"HX-Request": "true"})
+    assert refused.status_code == 422
+    assert f"The annotations are of other, not of {name}." in text(refused)
+    assert "<html" not in text(refused)
+    assert "entry 1: instruction" in text(owner_client.get(give([{}])["Location"]))
+    assert give(rows, **{"HX-Request": "true"})["HX-Redirect"] == page
+    told = text(owner_client.get(page))
+    for words in (
+        "AlpacaEval",
+        "37.500",
+        "2 annotations: the benchmark has 805 prompts.",
+        "Another file takes",
+    ):
+        assert words in told
+    board = reverse("leaderboard", args=[desk.project.slug])
+    assert "37.5" in text(owner_client.get(board, {"measure": "alpaca_eval.win_rate"}))
+    Run.objects.filter(pk=trained.pk).update(kind="reward_model")
+    assert url not in text(owner_client.get(page))
 
 
 def test_the_api_evaluates_by_the_runs_id_alone(desk: Desk, trained: Run) -> None:

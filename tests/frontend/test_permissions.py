@@ -157,6 +157,7 @@ TABLE = (
     Row("run-data", "get", "run", MANAGERS_READ),
     Row("run-model", "get", "run", (UNKNOWN, UNKNOWN, NO, UNKNOWN, MOVED)),  # this run left no model
     Row("run-preference", "get", "run's preference", MANAGERS_READ),
+    Row("run-annotations", "post", "run", MANAGERS_DO),
     Row("run-responses", "get", "run", MANAGERS_READ),
     Row("run-responses-file", "get", "run", (UNKNOWN, UNKNOWN, NO, UNKNOWN, MOVED)),  # it wrote none
     Row("run-cancel", "post", "run", MANAGERS_DO),

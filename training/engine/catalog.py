@@ -127,6 +127,11 @@ BENCHMARKS: dict[str, BenchmarkEntry] = {
             "RewardBench",
             "Share of the benchmark's prompts whose better response scores higher.",
         ),
+        BenchmarkEntry(
+            "alpaca_eval",
+            "AlpacaEval",
+            "How often a judge prefers the model's outputs to a baseline's, in percent.",
+        ),
     )
 }
 
