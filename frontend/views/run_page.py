@@ -186,6 +186,7 @@ def _results_context(request: HttpRequest, run: Run) -> dict[str, Any]:
     said = [text for one in shown for text in (one.skipped, *dict(one.remarks).values())]
     return {
         "reports": shown,
+        "of_dataset": not shown or any(one.name not in catalog.BENCHMARKS for one in shown),
         "names": _names(request, run, said),
         "has_margin_plot": bool(margin_accuracy(found) or margin_scatter(found, "")),
         "files": files,

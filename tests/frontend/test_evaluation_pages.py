@@ -163,7 +163,7 @@ def test_rewardbench_is_asked_for_and_read_on_the_pages(
     page = text(owner_client.get(reverse("run", args=[made.pk])))
     for words in (
         "RewardBench",
-        "Sections reasoning accuracy",
+        "Reasoning accuracy",
         "Subsets, 2 rows",
         "so there is no leaderboard",
     ):

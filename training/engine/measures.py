@@ -35,6 +35,13 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
 
+    @property
+    def headed(self) -> list[tuple[str, bool]]:
+        """The columns, each with whether its values are text."""
+        return [
+            (name, isinstance(value, str)) for name, value in zip(self.columns, self.rows[0], strict=True)
+        ]
+
 
 def measures(result: Mapping[str, Any], above: str = "") -> Iterator[Measure]:
     """The numbers of a result and of its sections, in order."""
@@ -71,8 +78,11 @@ def remarks(result: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, s
 
 
 def words(name: str) -> str:
-    """A name as people read it: `pearson` → `Pearson`, `kl_token` → `KL token`."""
-    found = name.replace("_", " ").capitalize()
+    """A name as people read it: `pearson` → `Pearson`, `kl_token` → `KL token`, `n_wins` → `Wins`.
+
+    The sections of a benchmark stand for themselves.
+    """
+    found = name.removeprefix("sections ").removeprefix("n_").replace("_", " ").capitalize()
     return re.sub(r"\bkl\b", "KL", found, flags=re.IGNORECASE)
 
 
