@@ -22,6 +22,7 @@ STAGES = {
     "generate": "Responses",
     "judge": "Judging",
     "rewardbench": "RewardBench",
+    "alpaca_eval": "AlpacaEval",
     "save": "Saving",
 }
 TILES = {
@@ -86,9 +87,12 @@ def _absent_stages(run: Run, of: Run | None) -> set[str]:
         absent |= {"generate", "judge"}
     elif not evaluation.get("judge"):
         absent.add("judge")
-    if not (evaluation.get("rewardbench") or {}).get("data"):
-        absent.add("rewardbench")
-    elif not (evaluation.get("names") or evaluation.get("generation", {}).get("prompts")):
+    benchmarks = {"rewardbench": "data", "alpaca_eval": "baseline"}
+    unasked = {name for name, field in benchmarks.items() if not (evaluation.get(name) or {}).get(field)}
+    absent |= unasked
+    if len(unasked) < len(benchmarks) and not (
+        evaluation.get("names") or evaluation.get("generation", {}).get("prompts")
+    ):
         absent |= {"reference", "evaluate"}
     return absent
 

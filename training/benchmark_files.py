@@ -12,19 +12,26 @@ from typing import Any
 
 from django.conf import settings
 
+from training.engine.evaluation_spec import EvaluationSpec
 from training.errors import Invalid, NotPrepared
 
 DATA = "evaluation.rewardbench.data"
 ENDINGS = (".jsonl", ".json", ".parquet")
+# Where a spec's section `evaluation` names files, by section and field, with what such a file ends in.
+FILES: dict[tuple[str, str], tuple[str, ...]] = {
+    ("rewardbench", "data"): ENDINGS,
+    ("alpaca_eval", "baseline"): (".json",),
+    ("alpaca_eval", "prompt"): (".txt",),
+}
 _FILE = re.compile(r"[A-Za-z0-9][\w.\-]*")
 _HUB = re.compile(r"[A-Za-z0-9][\w.\-]*/[A-Za-z0-9][\w.\-]*(:[\w.\-]+)?")
 
 
-def names() -> list[str]:
-    """Files on this machine that may be named as prompts, sorted."""
+def names(*endings: str) -> list[str]:
+    """Files on this machine that may be named, sorted: those with these endings."""
     folder = settings.BENCHMARK_DIR
     found = folder.iterdir() if folder.is_dir() else ()
-    return sorted(one.name for one in found if _is_file_name(one.name) and one.is_file())
+    return sorted(one.name for one in found if _is_file_name(one.name, endings) and one.is_file())
 
 
 def find(name: str) -> Path | None:
@@ -33,51 +40,68 @@ def find(name: str) -> Path | None:
     return place if _FILE.fullmatch(name) and place.is_file() else None
 
 
-def check_prompts(named: str) -> None:
-    """What holds RewardBench's prompts is a file's name or a Hub id.
+def check(section: EvaluationSpec) -> None:
+    """What a spec names is a file of the folder; RewardBench's prompts may have a Hub id instead.
 
     Raises:
         Invalid: it is neither; or the folder is here, and the file is not.
     """
-    if _is_file_name(named):
-        # The folder may exist on the workers only; where it is here, a typing error shows at once.
-        if settings.BENCHMARK_DIR.is_dir() and find(named) is None:
-            raise _bad(f"There is no file {named} in the benchmark folder. {_there()}")
-    elif not _HUB.fullmatch(named) or named.partition(":")[0].endswith(ENDINGS) or "--" in named:
+    for (part, field), endings in FILES.items():
+        named = getattr(getattr(section, part), field)
+        place = f"evaluation.{part}.{field}"
+        if named is not None and not (place == DATA and _is_hub_id(named)):
+            _check_file(named, endings, place)
+
+
+def _check_file(named: str, endings: tuple[str, ...], place: str) -> None:
+    if not _is_file_name(named, endings):
+        hub = ", nor a Hugging Face id like allenai/reward-bench" if place == DATA else ""
+        neither = "neither" if hub else "not"
         raise _bad(
-            f"{named!r} is neither the name of a file of the benchmark folder (POP_BENCHMARK_DIR), ending in "
-            f"{', '.join(ENDINGS)}, nor a Hugging Face id like allenai/reward-bench."
+            f"{named!r} is {neither} the name of a file of the benchmark folder (POP_BENCHMARK_DIR), "
+            f"ending in {', '.join(endings)}{hub}.",
+            place,
         )
+    # The folder may exist on the workers only; where it is here, a typing error shows at once.
+    if settings.BENCHMARK_DIR.is_dir() and find(named) is None:
+        there = names(*endings)
+        words = f"There are {', '.join(there)}." if there else "An administrator puts files there."
+        raise _bad(f"There is no file {named} in the benchmark folder. {words}", place)
 
 
 def with_paths(spec: dict[str, Any]) -> dict[str, Any]:
-    """A run's spec as the engine reads it: the file's path in the place of its name.
+    """A run's spec as the engine reads it: paths in the place of files' names.
 
     Raises:
-        NotPrepared: it is not on this machine.
+        NotPrepared: a file is not on this machine.
     """
-    named = ((spec.get("evaluation") or {}).get("rewardbench") or {}).get("data")
-    if named is None or not _is_file_name(named):
-        return spec
-    place = find(named)
-    if place is None:
-        raise NotPrepared(
-            f"RewardBench's file {named} is not on this worker.",
-            f"Put it into {settings.BENCHMARK_DIR} there (POP_BENCHMARK_DIR), then launch the run again.",
-        )
     made = copy.deepcopy(spec)
-    made["evaluation"]["rewardbench"]["data"] = str(place)
+    section = made.get("evaluation") or {}
+    for (part, field), endings in FILES.items():
+        named = (section.get(part) or {}).get(field)
+        if named is not None and _is_file_name(named, endings):
+            section[part][field] = str(_here(named))
     return made
 
 
-def _is_file_name(named: str) -> bool:
-    return bool(_FILE.fullmatch(named)) and named.endswith(ENDINGS)
+def _here(named: str) -> Path:
+    place = find(named)
+    if place is None:
+        raise NotPrepared(
+            f"The benchmark's file {named} is not on this worker.",
+            f"Put it into {settings.BENCHMARK_DIR} there (POP_BENCHMARK_DIR), then launch the run again.",
+        )
+    return place
 
 
-def _there() -> str:
-    found = names()
-    return f"There are {', '.join(found)}." if found else "It is empty: an administrator puts files there."
+def _is_file_name(named: str, endings: tuple[str, ...]) -> bool:
+    return bool(_FILE.fullmatch(named)) and named.endswith(endings)
 
 
-def _bad(message: str) -> Invalid:
-    return Invalid("invalid_benchmark", message, {DATA: [message]})
+def _is_hub_id(named: str) -> bool:
+    ends_as_file = named.partition(":")[0].endswith(ENDINGS)
+    return bool(_HUB.fullmatch(named)) and "--" not in named and not ends_as_file
+
+
+def _bad(message: str, place: str) -> Invalid:
+    return Invalid("invalid_benchmark", message, {place: [message]})

@@ -16,6 +16,8 @@ from typing import Any
 from training.engine import catalog, measures
 from training.engine.measures import Measure
 
+SETTING = ("judge", "against", "annotator", "baseline", "prompt")  # texts of results that say who judged
+
 
 class Better(StrEnum):
     """Which values of a measure are the better ones."""
@@ -84,7 +86,7 @@ class Result:
     @property
     def setting(self) -> tuple[Any, ...]:
         """By whom and against whom, by name, responses were judged; nothing for other evaluations."""
-        return tuple(self.result.get(name) for name in ("judge", "against", "annotator", "baseline"))
+        return tuple(self.result.get(name) for name in SETTING)
 
     @property
     def opponent(self) -> str | None:

@@ -59,6 +59,7 @@ def _check_storable(spec: RunSpec) -> None:
         "method.reward_model": spec.method.reward_model or "",
         "evaluation.judge": spec.evaluation.judge or "",
         "evaluation.against": spec.evaluation.against or "",
+        "evaluation.alpaca_eval.judge": spec.evaluation.alpaca_eval.judge or "",
     }
     fields = {place: ["A NUL character cannot be stored."] for place, text in texts.items() if "\0" in text}
     try:
@@ -95,8 +96,7 @@ def check_models(spec: RunSpec) -> None:
         check_base(spec.evaluation.judge, "evaluation.judge")
     if spec.evaluation.against is not None:
         check_run(spec.evaluation.against, "evaluation.against")
-    if spec.evaluation.rewardbench.data is not None:
-        benchmark_files.check_prompts(spec.evaluation.rewardbench.data)
+    benchmark_files.check(spec.evaluation)
 
 
 def check_run(named: str, field: str) -> None:

@@ -19,6 +19,7 @@ NOT_OF: dict[str, tuple[str, ...]] = {
         "evaluation.judge",
         "evaluation.against",
         "evaluation.rewardbench.compat",
+        "evaluation.alpaca_eval",
     ),
     Run.Kind.SFT: ("evaluation.rewardbench",),
 }

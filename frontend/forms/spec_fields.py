@@ -14,7 +14,7 @@ Schema = dict[str, Any]
 
 # Filled in by the service that starts the run, or shown elsewhere on the page.
 LEFT_OUT = {"version", "name", "kind", "dataset", "method"}
-AFTERWARDS = {"subject", "evaluation.rewardbench"}  # of runs that evaluate another
+AFTERWARDS = {"subject", "evaluation.rewardbench", "evaluation.alpaca_eval"}  # of runs that evaluate another
 TITLES = {
     "subject": "What is evaluated",
     "model": "Base model",
@@ -25,6 +25,7 @@ TITLES = {
     "evaluation": "Evaluation",
     "evaluation.generation": "Responses to held-out prompts",
     "evaluation.rewardbench": "RewardBench",
+    "evaluation.alpaca_eval": "AlpacaEval",
 }
 
 

@@ -65,7 +65,11 @@ def _context(request: HttpRequest, run: Run, form: RunForm) -> dict[str, Any]:
         ],
         "judges": offered(request, project, "judge"),
         "opponents": offered(request, project, lineage.AGAINST),
-        "benchmarks": benchmark_files.names(),
+        "benchmarks": {
+            "benchmark-files": benchmark_files.names(*benchmark_files.ENDINGS),
+            "baseline-files": benchmark_files.names(".json"),
+            "prompt-files": benchmark_files.names(".txt"),
+        },
         "snippets": run_snippets(request, form, chosen),
         "missing": desk.missing_queues("gpu"),
     }

@@ -141,11 +141,14 @@ def test_rewardbench_is_asked_for_and_read_on_the_pages(
     owner_client: Client, desk: Desk, trained: Run, settings: Any, tmp_path: Path
 ) -> None:
     settings.BENCHMARK_DIR = tmp_path
-    (tmp_path / "reward-bench.parquet").touch()
+    for name in ("reward-bench.parquet", "base.json", "clf.txt", ".hidden.json"):
+        (tmp_path / name).touch()
     ask = reverse("run-evaluate", args=[trained.pk])
     shown = text(owner_client.get(ask))
     assert '<option value="reward-bench.parquet">' in shown
     assert 'list="benchmark-files"' in shown
+    assert '<datalist id="baseline-files"><option value="base.json"></option></datalist>' in shown
+    assert '<datalist id="prompt-files"><option value="clf.txt"></option></datalist>' in shown
     assert "evaluation.rewardbench" not in text(
         owner_client.get(reverse("run-new", args=[desk.project.slug]))
     )

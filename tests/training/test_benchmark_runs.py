@@ -13,10 +13,12 @@ from django.test import override_settings
 from annotation.models import PopDataset, User
 from tests import world
 from tests.cast import NOW, Cast
+from tests.engine import judge
+from tests.engine.judge import Answer
 from tests.engine.test_rewardbench import ROWS
 from tests.training.conftest import Launch, make_dataset
 from tests.training.test_evaluation_runs import SPEC, engine, told
-from training import benchmark_files, comparing
+from training import artifacts, benchmark_files, comparing, engine_process
 from training.comparing import Result, Standing
 from training.errors import Invalid, NotPrepared
 from training.models import Evaluation, Run
@@ -74,6 +76,62 @@ def test_a_model_is_scored_by_a_file_of_the_folder(engine: Callable[..., Run]) -
     assert bench.duration_seconds > 0
 
 
+def test_a_model_answers_and_a_judge_is_asked_by_the_settings(
+    engine: Callable[..., Run], folder: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("POP_JUDGE_URL", "POP_JUDGE_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    texts = [{"instruction": f"What is {n}?", "output": f"It is {n}.", "generator": "base"} for n in range(3)]
+    (folder / "baseline.json").write_text(json.dumps(texts))
+    made = world.build(preferences=24, wanted=30)
+    dataset, owner = PopDataset.objects.get(pk=made["dataset"]), User.objects.get(pk=made["owner"])
+    trained = engine(dataset=dataset, spec=SPEC, by=owner)
+    asked = {"baseline": "baseline.json", "judge": "tester", "max_new_tokens": 4}
+    with judge.judge(lambda *_: Answer(body=judge.completion(0.3))) as served:
+        settings.JUDGE_URL, settings.JUDGE_KEY = served.url, "sk-secret"
+        run = engine(
+            subject_run=trained.pk,
+            spec={"evaluation": {"names": [], "generation": {"prompts": 0}, "alpaca_eval": asked}},
+            by=owner,
+        )
+        assert {one["authorization"] for one in served.headers} == {"Bearer sk-secret"}
+    (row,) = Evaluation.objects.filter(run=run)
+    assert (row.name, row.result) == ("alpaca_eval", told(run)["results"]["alpaca_eval"])
+    assert (row.result["n"], row.result["annotator"], row.result["baseline"]) == (3, "tester", "base")
+    assert [one["code"] for one in run.warnings if one["code"] == "judge_asked"]
+    for name in artifacts.ALPACA:
+        assert artifacts.find(run.pk, name) is not None
+    kept = [one.read_bytes() for one in artifacts.folder(run.pk).rglob("*") if one.is_file()]
+    assert not [one for one in kept if b"sk-secret" in one]
+
+
+def test_only_an_engine_that_asks_a_judge_gets_its_key(settings: Any) -> None:
+    settings.JUDGE_URL, settings.JUDGE_KEY = "http://127.0.0.1:1/v1", "sk-secret"
+    assert "sk-secret" not in engine_process.environment(asks_judge=False).values()
+    assert engine_process.environment(asks_judge=True)["POP_JUDGE_KEY"] == "sk-secret"
+
+
+@pytest.mark.parametrize(
+    ("asked", "field", "words"),
+    [
+        ({"baseline": "../b.json", "judge": "x"}, "baseline", "is not the name of a file"),
+        ({"baseline": "org/name", "judge": "x"}, "baseline", "is not the name of a file"),
+        ({"baseline": "gone.json", "judge": "x"}, "baseline", "no file gone.json"),
+        ({"baseline": "gone.json", "judge": "x", "prompt": "/etc/passwd"}, "baseline", "no file gone.json"),
+        ({"baseline": "gone.json"}, "", "needs both"),
+    ],
+)
+def test_alpaca_eval_takes_files_of_the_folder_only(
+    trained: Run, cast: Cast, asked: dict[str, Any], field: str, words: str
+) -> None:
+    with pytest.raises(Invalid) as refusal:
+        runs.launch(
+            subject_run=trained.pk, spec={"evaluation": {"alpaca_eval": asked}}, by=cast.owner, at=NOW
+        )
+    place = f"evaluation.alpaca_eval{'.' * bool(field)}{field}"
+    assert words in refusal.value.fields[place][0]
+
+
 @pytest.mark.parametrize(
     ("data", "words"),
     [
@@ -105,7 +163,7 @@ def test_hub_ids_and_files_of_another_machine_are_left_to_the_worker(
     assert put == str(folder / "bench.jsonl")
     with override_settings(BENCHMARK_DIR=folder / "nowhere"):
         assert again(trained, cast, "bench.jsonl").state == Run.State.QUEUED
-        with pytest.raises(NotPrepared, match=r"bench\.jsonl is not on this worker"):
+        with pytest.raises(NotPrepared, match=r"The benchmark's file bench\.jsonl is not on this worker"):
             benchmark_files.with_paths(made.spec)
 
 

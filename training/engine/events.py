@@ -2,7 +2,8 @@
 
 kind        data
 started     versions, hardware, run_kind, method (or null), dataset_sha256, resumed_from (step or null)
-stage       name: rewards | sft | reference | train | evaluate | generate | judge | rewardbench | save;
+stage       name: rewards | sft | reference | train | evaluate | generate | judge | rewardbench |
+            alpaca_eval | save;
             total (units of work, or null)
 progress    stage, done, total, rate (per second), eta_seconds
 metrics     loss, learning_rate, grad_norm, rewards/margins, rewards/accuracies, … (train; `step` set; all of

@@ -137,7 +137,7 @@ def again(run: Run) -> Path:
         InputError, NotFinite: see `errors`.
         Cancelled: somebody asked; what was written stays in the cache.
     """
-    from training.engine.benchmarks import scoring  # it opens models as this module does
+    from training.engine.benchmarks import alpaca_run, scoring  # they open models as this module does
 
     if count() > 1:
         raise SpecError("An evaluation run works in one process.", hint="Start it without a launcher.")
@@ -149,7 +149,7 @@ def again(run: Run) -> Path:
     if (where := base.place(spec, folder)) != spec.model.base:
         spec = _on(spec, where)
     inner = replace(run, spec=spec, seed=asked.seed, trains=False, reference_name=_named(subject))
-    benchmark = scoring.asked(subject, inner)
+    benchmark, alpaca = scoring.asked(subject, inner), alpaca_run.asked(subject, inner)
     if spec.evaluation.of_dataset:
         of_split = replace(inner, data=taken(run.data, asked.split))
         responses.check(of_split)
@@ -159,6 +159,8 @@ def again(run: Run) -> Path:
         results.nothing_yet(inner)
     if benchmark is not None:
         scoring.add(subject, inner, benchmark)
+    if alpaca is not None:
+        alpaca_run.add(subject, inner, alpaca)
     return run.folder / results.STORED
 
 

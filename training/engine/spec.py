@@ -271,10 +271,13 @@ class RunSpec(Strict):
 
     @model_validator(mode="after")
     def benchmarks_come_afterwards(self) -> Self:
-        if self.kind != "evaluation" and self.evaluation.rewardbench.data is not None:
-            raise ValueError(
-                "evaluation.rewardbench is for evaluation runs: train first, then evaluate again"
-            )
+        asked = self.evaluation
+        given = {"rewardbench": asked.rewardbench.data, "alpaca_eval": asked.alpaca_eval.baseline}
+        for name, value in given.items():
+            if self.kind != "evaluation" and value is not None:
+                raise ValueError(
+                    f"evaluation.{name} is for evaluation runs: train first, then evaluate again"
+                )
         return self
 
     @model_validator(mode="after")

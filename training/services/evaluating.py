@@ -70,7 +70,7 @@ def _subject(spec: Spec) -> int | None:
 def _section(before: Spec, given: Spec) -> Spec:
     """The run's own section with what is given in its place. Who writes nothing keeps no judge."""
     section = {**before, **given}
-    for name in ("generation", "rewardbench"):
+    for name in ("generation", "rewardbench", "alpaca_eval"):
         if isinstance(given.get(name), dict):
             section[name] = {**before.get(name, {}), **given[name]}
     if "judge" not in given and not _prompts(section):
@@ -99,7 +99,11 @@ def _check_names(section: Spec, known: list[str], run: Run) -> None:
 
 
 def _check_benchmark(section: Spec, run: Run) -> None:
-    """Raises Invalid where RewardBench, or its way to tokenise, says nothing of such a model."""
+    """Raises Invalid where a benchmark, or RewardBench's way to tokenise, says nothing of such a model."""
+    alpaca = section.get("alpaca_eval")
+    if run.kind == Run.Kind.REWARD_MODEL and isinstance(alpaca, dict) and alpaca.get("baseline") is not None:
+        message = f"“{run}” is a reward model, which writes nothing that AlpacaEval could judge."
+        raise Invalid("invalid_spec", message, {"evaluation.alpaca_eval.baseline": [message]})
     asked = section.get("rewardbench")
     if not isinstance(asked, dict) or asked.get("data") is None:
         return
