@@ -63,7 +63,8 @@ def check(run: Run) -> None:
 def seen(run: Run, model: Any) -> dict[str, Any]:
     """Fields of `HeldOut`: what the model wrote and how it was judged; {} where nothing was asked for.
 
-    The responses are in generations.jsonl before a judge looks at them.
+    The responses are in generations.jsonl before a judge looks at them, and those of the reference, which a
+    person reads beside them, in a file of their own.
 
     Raises:
         Cancelled: somebody asked; what is written stays in the cache.
@@ -79,8 +80,8 @@ def seen(run: Run, model: Any) -> dict[str, Any]:
         _score(run, model, ours, "logp")
         with reference_model(run, model) as of:
             _score(run, of, ours, "reference_logp")
+            theirs = write(run, of, prompts, "reference")
             if asked.judge and asked.against is None:
-                theirs = write(run, of, prompts, "reference")
                 opponent = opponents.of_model(of)
     _store(run.folder / FILE, ours)
     _store(run.folder / REFERENCE_FILE, theirs)
