@@ -100,6 +100,10 @@ def test_a_run_writes_responses_and_a_later_evaluation_has_the_same_numbers(tmp_
         assert one["logp"] < 0 > one["reference_logp"]
         assert one["prompt"][0]["role"] == "user"
     told = numbers(folder)
+    lengths = [sum(len(one["tokens"]) for one in side) / 6 for side in (written, others)]
+    length = told["generation"]
+    assert [length["tokens"], length["reference_tokens"]] == pytest.approx(lengths)
+    assert length["longer"] == pytest.approx(lengths[0] - lengths[1])
     kl = told["divergence"]["generated"]
     assert kl["kl_response"] == pytest.approx(sum(x["logp"] - x["reference_logp"] for x in written) / 6)
     assert (told["win_rate"]["n"], told["win_rate"]["prompts"]) == (6, 3)

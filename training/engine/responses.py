@@ -85,7 +85,7 @@ def seen(run: Run, model: Any) -> dict[str, Any]:
                 opponent = opponents.of_model(of)
     _store(run.folder / FILE, ours)
     _store(run.folder / REFERENCE_FILE, theirs)
-    found: dict[str, Any] = {"generated": _generated(run, ours)} if ours else {}
+    found: dict[str, Any] = {"generated": _generated(run, ours, theirs)} if ours else {}
     if asked.judge and first():
         found |= _judged(run, ours, theirs, opponent)
     return found
@@ -219,8 +219,9 @@ def _score(run: Run, model: Any, lines: list[Line], name: str) -> None:
             lines[place][name] = value if np.isfinite(value) else None
 
 
-def _generated(run: Run, lines: list[Line]) -> Generated:
+def _generated(run: Run, lines: list[Line], theirs: list[Line]) -> Generated:
     asked = run.spec.evaluation.generation
+    lengths = {(one["prompt_id"], one["sample"]): len(one["tokens"]) for one in theirs}
     numbers = {name: place for place, name in enumerate(dict.fromkeys(one["prompt_id"] for one in lines))}
 
     def column(name: str) -> Any:
@@ -232,6 +233,9 @@ def _generated(run: Run, lines: list[Line]) -> Generated:
         ended=np.asarray([one["ended"] == "eos" for one in lines]),
         logps=column("logp"),
         reference_logps=column("reference_logp"),
+        reference_tokens=np.asarray(
+            [lengths.get((one["prompt_id"], one["sample"]), np.nan) for one in lines], np.float64
+        ),
         own_samples=asked.temperature == 1 and asked.top_p == 1,
     )
 
