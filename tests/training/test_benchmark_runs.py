@@ -209,7 +209,7 @@ def test_models_are_compared_by_overall_and_section_on_the_same_prompts_and_toke
     lines = comparing.lines([[bench(0.7)], [bench(0.73)], [bench(0.8)]])
     assert [line.full_title for line in lines] == [
         "RewardBench: Leaderboard",
-        "RewardBench: Chat hard accuracy",
+        "RewardBench: Chat Hard accuracy",
     ]
     for line in lines:
         assert [cell.standing for cell in line.cells if cell] == [

@@ -13,6 +13,7 @@ from typing import Any
 
 SKIPPED = "skipped"
 REMARKS = "remarks"
+NAMES = r"\b(kl|brier|pearson|spearman)\b"  # written with capitals wherever they stand
 INTERVAL = "_interval"
 
 
@@ -82,8 +83,15 @@ def words(name: str) -> str:
 
     The sections of a benchmark stand for themselves.
     """
-    found = name.removeprefix("sections ").removeprefix("n_").replace("_", " ").capitalize()
-    return re.sub(r"\bkl\b", "KL", found, flags=re.IGNORECASE)
+    found = (
+        name.removeprefix("sections ")
+        .removeprefix("n_")
+        .replace("_", " ")
+        .replace("logp", "log-probability")
+        .replace("log ratio", "log-ratio")
+    )
+    found = re.sub(NAMES, lambda one: one[0].upper() if one[0] == "kl" else one[0].title(), found)
+    return found[:1].upper() + found[1:]
 
 
 def _number(value: Any) -> bool:
