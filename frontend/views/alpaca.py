@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect
 
 from annotation.errors import DomainError
@@ -18,14 +18,15 @@ from frontend.forms.annotations_form import AnnotationsForm
 from frontend.snippets import annotations_snippet
 from training import rules
 from training.models import Run
+from training.selectors import alpaca as files
 from training.selectors import runs as selectors
 from training.services import alpaca
 
 
 def context(request: HttpRequest, run: Run, form: AnnotationsForm | None = None) -> dict[str, Any]:
-    """What the form needs; nothing for runs whose model writes nothing."""
+    """What the form needs; of runs without a model of their own, the files that they made."""
     if not rules.can_take_annotations(desk.person(request), run):
-        return {}
+        return {"alpaca_files": files.there(desk.person(request), run)}
     return {
         "annotations_form": form or AnnotationsForm(),
         "generator": selectors.generator_name(run),
@@ -44,13 +45,27 @@ def run_annotations(request: HttpRequest, run_id: int) -> HttpResponse:
     if _taken(request, run, form):
         desk.say(request, "The figures stand among the evaluations.")
         return HttpResponseClientRedirect(onward) if fragment else redirect(onward)
-    if fragment and (shown := context(request, run, form)):
+    shown = context(request, run, form)
+    if fragment and "annotations_form" in shown:
         return render(
             request, "frontend/parts/annotations_form.html", {"run": run, "form": form, **shown}, status=422
         )
     for reasons in form.errors.values():
         messages.error(request, " ".join(map(str, reasons)))
     return redirect(onward)
+
+
+@desk.page
+@require_safe
+def run_alpaca_file(request: HttpRequest, run_id: int, file: str) -> StreamingHttpResponse:
+    """The outputs or the annotations of an evaluation run, whole."""
+    person = desk.person(request)
+    run = selectors.get(person, run_id)
+    found = files.file(person, run, file)
+    response = StreamingHttpResponse(found.chunks(), content_type="application/json")
+    response["Content-Length"] = str(found.size)
+    response["Content-Disposition"] = f'attachment; filename="run-{run.pk}-{found.name}"'
+    return response
 
 
 def _taken(request: HttpRequest, run: Run, form: AnnotationsForm) -> bool:

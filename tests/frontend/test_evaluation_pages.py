@@ -213,6 +213,26 @@ def test_a_judges_annotations_are_given_on_the_runs_page(
     assert url not in text(owner_client.get(page))
 
 
+def test_what_was_written_and_judged_is_downloaded_from_the_page(
+    owner_client: Client, desk: Desk, trained: Run
+) -> None:
+    asked = {"evaluation.alpaca_eval.baseline": "base.json", "evaluation.alpaca_eval.judge": "tester"}
+    owner_client.post(reverse("run-evaluate", args=[trained.pk]), form(desk, **asked))
+    made = Run.objects.latest("pk")
+    assert made.spec["evaluation"]["alpaca_eval"]["judge"] == "tester"
+    Run.objects.filter(pk=made.pk).update(state="failed")
+    page, link = reverse("run", args=[made.pk]), reverse("run-alpaca-file", args=[made.pk, "outputs"])
+    assert link not in text(owner_client.get(page))
+    artifacts.folder(made.pk).mkdir(parents=True, exist_ok=True)
+    (artifacts.folder(made.pk) / "alpaca-outputs.json").write_text("[1]")
+    shown = text(owner_client.get(page))
+    assert f'href="{link}"' in shown
+    assert reverse("run-alpaca-file", args=[made.pk, "annotations"]) not in shown
+    answer = owner_client.get(link)
+    assert answer.getvalue() == b"[1]"
+    assert f'filename="run-{made.pk}-alpaca-outputs.json"' in answer["Content-Disposition"]
+
+
 def test_the_api_evaluates_by_the_runs_id_alone(desk: Desk, trained: Run) -> None:
     caller = by_token(desk.cast.admin, "train")
     made = post(caller, "/api/v1/runs/", {"subject_run": trained.pk})

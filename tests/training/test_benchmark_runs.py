@@ -20,8 +20,9 @@ from tests.training.conftest import Launch, make_dataset
 from tests.training.test_evaluation_runs import SPEC, engine, told
 from training import artifacts, benchmark_files, comparing, engine_process
 from training.comparing import Result, Standing
-from training.errors import Invalid, NotPrepared
+from training.errors import Invalid, NotFound, NotPrepared
 from training.models import Evaluation, Run
+from training.selectors import alpaca
 from training.selectors import comparing as compared
 from training.services import runs
 
@@ -99,8 +100,11 @@ def test_a_model_answers_and_a_judge_is_asked_by_the_settings(
     assert (row.name, row.result) == ("alpaca_eval", told(run)["results"]["alpaca_eval"])
     assert (row.result["n"], row.result["annotator"], row.result["baseline"]) == (3, "tester", "base")
     assert [one["code"] for one in run.warnings if one["code"] == "judge_asked"]
-    for name in artifacts.ALPACA:
-        assert artifacts.find(run.pk, name) is not None
+    assert alpaca.there(owner, run) == ["outputs", "annotations"]
+    written = json.loads(b"".join(alpaca.file(owner, run, "outputs").chunks()))
+    assert [one["instruction"] for one in written] == [one["instruction"] for one in texts]
+    with pytest.raises(NotFound):
+        alpaca.file(owner, trained, "outputs")
     kept = [one.read_bytes() for one in artifacts.folder(run.pk).rglob("*") if one.is_file()]
     assert not [one for one in kept if b"sk-secret" in one]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
@@ -154,11 +155,13 @@ def again(run: Run) -> Path:
         of_split = replace(inner, data=taken(run.data, asked.split))
         responses.check(of_split)
         KINDS[spec.kind](subject, of_split, run.folder)
-        del of_split  # and the models in it
+        del of_split
+        gc.collect()  # its models make room for the next ones
     else:
         results.nothing_yet(inner)
     if benchmark is not None:
         scoring.add(subject, inner, benchmark)
+        gc.collect()
     if alpaca is not None:
         alpaca_run.add(subject, inner, alpaca)
     return run.folder / results.STORED

@@ -22,6 +22,7 @@ from training.api.serializers import (
     RunPreferenceSerializer,
 )
 from training.models import Run
+from training.selectors import alpaca as alpaca_seen
 from training.selectors import points, responses, runs
 from training.services import alpaca
 
@@ -85,6 +86,25 @@ class RunAnnotationsViewSet(ApiViewSet):
         run, given = runs.get(self.by, pk), self.given(AnnotationsSerializer)
         made = alpaca.take(run=run, file=given["file"], by=self.by, at=self.at)
         return Response(EvaluationSerializer(made).data, status=201)
+
+
+class RunAlpacaFileViewSet(ApiViewSet):
+    """What an evaluation run wrote for AlpacaEval."""
+
+    scopes = {"retrieve": "read"}
+    content_negotiation_class = AnyAccept
+
+    @documented({(200, "application/json"): {"type": "array", "items": {"type": "object"}}}, refuses=(404,))
+    def retrieve(self, request: Request, pk: int, file: str) -> HttpResponseBase:
+        """`outputs` of the model or `annotations` of the judge, in the package's formats. Managers only."""
+        found = alpaca_seen.file(self.by, runs.get(self.by, pk), file)
+        return download(
+            request,
+            found.chunks(),
+            filename=f"run-{pk}-{found.name}",
+            content_type="application/json",
+            headers={"Content-Length": str(found.size)},
+        )
 
 
 class RunPreferenceViewSet(ApiViewSet):
