@@ -25,7 +25,7 @@ from transformers import (
 from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME
 from transformers.utils.hub import has_file
 
-from training.engine import base, reward_model
+from training.engine import base, opponents, reward_model
 from training.engine.encoding import PLAIN_TEMPLATE
 from training.engine.errors import ModelError
 from training.engine.logps import evaluating
@@ -58,13 +58,15 @@ class UltraRM(LlamaPreTrainedModel):  # type: ignore[misc]
 class RewardJudge:
     """Gives rewards; NaN where a conversation is longer than the model's positions.
 
-    `ids`: a conversation as the model reads it. `rewards`: of right-padded batches.
+    `ids`: a conversation as the model reads it. `rewards`: of right-padded batches. `reading`: what `ids`
+    follows from, as JSON.
     """
 
     model: Any
     pad_id: int
     ids: Callable[[Messages, str], list[int]]
     rewards: Callable[[dict[str, Tensor]], Tensor]
+    reading: Any = None
     rows: int = 16
     tokens: int = 16_384
     done: Callable[[int], None] = lambda _: None
@@ -88,6 +90,10 @@ class RewardJudge:
                 count += len(places)
         self.done(count)
         return found
+
+    def sha256(self) -> str:
+        """What it is, whatever it is called: see `opponents.of_judge`."""
+        return opponents.of_judge(self.model, self.reading)
 
     def _batch(self, rows: Sequence[list[int]]) -> dict[str, Tensor]:
         where = next(self.model.parameters()).device
@@ -143,6 +149,7 @@ def open_judge(named: str, folder: Path, **options: Any) -> RewardJudge:
             pad_id,
             lambda prompt, response: tokenizer(ultra_text(prompt, response))["input_ids"],
             lambda batch: model(**batch),
+            ["UltraRM", opponents.of_tokenizer(tokenizer)],
             **options,
         )
     if not tokenizer.chat_template:
@@ -160,7 +167,12 @@ def open_judge(named: str, folder: Path, **options: Any) -> RewardJudge:
         return found
 
     return RewardJudge(
-        model, pad_id, ids, lambda batch: reward_model.rewards(model, batch, bf16=False), **options
+        model,
+        pad_id,
+        ids,
+        lambda batch: reward_model.rewards(model, batch, bf16=False),
+        ["chat", opponents.of_tokenizer(tokenizer)],
+        **options,
     )
 
 

@@ -69,7 +69,7 @@ def remarks(result: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, s
 
 def words(name: str) -> str:
     """A name as people read it: `pearson` → `Pearson`, `kl_token` → `KL token`."""
-    found = name.replace("_", " ").capitalize()
+    found = name.replace("_", " ").capitalize().replace("sha256", "SHA-256")
     return re.sub(r"\bkl\b", "KL", found, flags=re.IGNORECASE)
 
 

@@ -22,6 +22,7 @@ Pair = tuple[Response, Response]
 # Takes (prompt, response text) of each conversation and gives a reward for each; NaN: none.
 Judge = Callable[[Sequence[tuple[Messages, str]]], Sequence[float]]
 
+ABOUT = ("judge", "judge_sha256", "against", "opponent", "sampling")
 FEWEST = 0.5  # of the prompts, which both sides must have answered
 NOT_JUDGED = "Nothing was judged: a win rate needs evaluation.generation.prompts and evaluation.judge."
 NO_REWARD = (
@@ -131,8 +132,7 @@ def finite(duels: Duels) -> tuple[Duels, str]:
 
 
 def reported(heldout: HeldOut, of: Callable[[Duels, int], dict[str, Any]]) -> dict[str, Any]:
-    """{"n" (pairs), "prompts", what `of` says of them, "judge", "against", "opponent", "sampling", "note"},
-    or why there is none.
+    """{"n" (pairs), "prompts", what `of` says of them, those of `ABOUT` that are known, "note"}, or why not.
 
     Args:
         of: takes pairs with finite rewards, and the seed of the bootstrap.
@@ -145,7 +145,7 @@ def reported(heldout: HeldOut, of: Callable[[Duels, int], dict[str, Any]]) -> di
         return {"skipped": note or NOT_JUDGED}
     found: dict[str, Any] = {"n": len(duels.ours), "prompts": len(np.unique(duels.prompts))}
     found |= of(duels, heldout.seed)
-    about = {name: getattr(duels, name) for name in ("judge", "against", "opponent", "sampling")}
+    about = {name: getattr(duels, name) for name in ABOUT}
     about["note"] = note
     return found | {name: text for name, text in about.items() if text}
 
