@@ -335,6 +335,7 @@ def test_a_judge_has_one_name_in_any_folder_and_another_if_anything_it_does_diff
         return judging.open_judge(str(where), tmp_path).sha256()
 
     first = judging.open_judge(str(folder), tmp_path)
+    assert isinstance(first, judging.RewardJudge)
     first([(USER, "Paris.")])
     assert first.sha256() == name(Path(shutil.copytree(folder, tmp_path / "copy"))) == name()
     saved = tmp_path / "saved again"
