@@ -34,13 +34,16 @@ from training.services import runs
 def run_page(request: HttpRequest, run_id: int) -> HttpResponse:
     run = _run(request, run_id)
     spec = json.dumps(run.spec, indent=2, ensure_ascii=False)
-    sources = list(lineage.sources(desk.person(request), run))
+    user = desk.person(request)
+    sources = list(lineage.sources(user, run))
     live, results = _live_context(request, run), _results_context(request, run)
     context = {
         "spec": spec,
         "sources": sources,
         "base_source": any(link.role == RunLink.Role.BASE for link in sources),
-        "used_by": lineage.used_by(desk.person(request), run),
+        "hidden_sources": lineage.hidden_sources(user, run),
+        "used_by": lineage.used_by(user, run),
+        "hidden_uses": lineage.hidden_uses(user, run),
         **_evaluating_context(request, run),
         "style_ids": style_ids(),
         **live,
@@ -170,8 +173,7 @@ def _names(request: HttpRequest, run: Run, texts: Iterable[str]) -> dict[int, st
     ids = run_words.mentioned(texts)
     if not ids:
         return {}
-    found = selectors.of_project(desk.person(request), run.project).filter(pk__in=ids)
-    return {one.pk: run_title(one) for one in found}
+    return {pk: run_title(one) for pk, one in lineage.names(desk.person(request), ids).items()}
 
 
 def _results_context(request: HttpRequest, run: Run) -> dict[str, Any]:
