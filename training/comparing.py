@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
+from training import run_words
 from training.engine import catalog, measures
 from training.engine.measures import Measure
 
@@ -75,12 +76,12 @@ class Result:
     @property
     def judge(self) -> Identity:
         """Who judged the responses; (None, None) of other evaluations."""
-        return self.result.get("judge"), self.result.get("judge_sha256")
+        return run_words.told(self.result.get("judge")), self.result.get("judge_sha256")
 
     @property
     def opponent(self) -> Identity:
         """Who wrote what they were judged against, likewise."""
-        return self.result.get("against"), self.result.get("opponent")
+        return run_words.told(self.result.get("against")), self.result.get("opponent")
 
     @property
     def sampling(self) -> str | None:

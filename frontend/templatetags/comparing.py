@@ -12,7 +12,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from annotation.models import Contender
-from frontend import run_words
+from training import run_words
 from training.comparing import Standing
 from training.models import Run
 from training.selectors import lineage

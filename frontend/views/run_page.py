@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from frontend import desk, run_words
+from frontend import desk
 from frontend.evaluations import key_figures, margin_accuracy, margin_scatter, reports
 from frontend.plotly_csp import style_ids
 from frontend.plots import curves
@@ -20,7 +20,7 @@ from frontend.run_state import model_card, stage_progress, stages, tiles
 from frontend.snippets import model_snippets
 from frontend.templatetags.desk import run_title
 from frontend.views.runs import LIVE
-from training import rules
+from training import rules, run_words
 from training.engine import catalog
 from training.models import Run, RunLink
 from training.selectors import lineage, responses
