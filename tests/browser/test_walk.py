@@ -121,7 +121,7 @@ def test_from_a_file_to_a_model_that_loads(
     admin.launch(dataset_url, SMALL_RUN)
     admin.watch_run()
     measures = admin.read_results()
-    assert {"Pair accuracy", "Margin correlation", "PoP accuracy"} <= measures.keys()
+    assert {"Pair accuracy", "Margin correlation", "PoP accuracy"} <= measures
     archive = admin.download(page.get_by_role("link", name="Download ("), tmp_path)
     model = walking.unpacked(archive, tmp_path / "model")
     assert sha256 in (model / "README.md").read_text(encoding="utf-8")

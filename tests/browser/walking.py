@@ -126,15 +126,15 @@ class Admin:
         expect(self.page.locator("#plot-loss .plot-container")).to_be_visible(timeout=RUN_MS)
         expect(live).to_have_attribute("data-state", "finished", timeout=RUN_MS)
 
-    def read_results(self) -> dict[str, str]:
-        """Measures by evaluation and name; the plots are drawn and have their tables."""
+    def read_results(self) -> set[str]:
+        """The evaluations that have a measure; the plots are drawn and have their tables."""
         self.page.get_by_role("heading", name="Evaluations").wait_for()
         plot = self.page.locator("#plot-margin-accuracy-plot")
         expect(plot.locator(".plot-container")).to_be_visible()
         plot.locator("summary").click()
         expect(plot.locator("tbody tr").first).to_be_visible()
-        rows = self.page.locator(".table--reports tbody tr").all_inner_texts()
-        return {row.split("\t")[0].split("\n")[0] or row: row for row in rows}
+        measured = self.page.locator(".table--reports tbody", has=self.page.locator("th[scope=row]"))
+        return set(measured.locator(".reports__group span:first-child").all_inner_texts())
 
 
 def by_token(url: str, secret: str) -> bytes:

@@ -101,6 +101,10 @@ def test_a_run_writes_responses_and_a_later_evaluation_has_the_same_numbers(tmp_
         assert one["logp"] < 0 > one["reference_logp"]
         assert one["prompt"][0]["role"] == "user"
     told = numbers(folder)
+    lengths = [sum(len(one["tokens"]) for one in side) / 6 for side in (written, others)]
+    length = told["generation"]
+    assert [length["tokens"], length["reference_tokens"]] == pytest.approx(lengths)
+    assert length["longer"] == pytest.approx(lengths[0] - lengths[1])
     kl = told["divergence"]["generated"]
     assert kl["kl_response"] == pytest.approx(sum(x["logp"] - x["reference_logp"] for x in written) / 6)
     assert (told["win_rate"]["n"], told["win_rate"]["prompts"]) == (6, 3)
@@ -163,7 +167,8 @@ def test_what_was_written_before_a_stop_is_not_written_again(tmp_path: Path) -> 
     assert not (run.folder / "generations.jsonl").exists()
     again = world.open_run(run.folder)
     runner.train(again)
-    (first, second) = [one.data for one in world.told(run.folder, "stage") if one.data["name"] == "generate"]
+    stages = [one.data for one in world.told(run.folder, "stage") if one.data["name"] == "generate"]
+    first, second, _ = stages  # the last one is the reference's
     assert (first["total"], first["cached"]) == (10, 0)
     assert second["total"] + second["cached"] == 10
     assert second["cached"] > 0
@@ -180,7 +185,10 @@ def test_a_run_is_judged_against_another_runs_responses(tmp_path: Path) -> None:
     assert (found["n"], found["against"]) == (6, str(other))
     assert found["opponent"] == opponents.of_responses(lines(other / "generations.jsonl"))
     assert found["sampling"] == "temperature 1, top-p 1, at most 8 tokens, responses a prompt: 2"
-    assert not (folder / "reference-generations.jsonl").exists()
+    beside = lines(folder / "reference-generations.jsonl")  # for people, whoever the opponent is
+    assert [one["prompt_id"] for one in beside] == [
+        one["prompt_id"] for one in lines(folder / "generations.jsonl")
+    ]
 
 
 def test_adapters_are_taken_off_for_the_reference(tmp_path: Path) -> None:

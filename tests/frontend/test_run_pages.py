@@ -142,9 +142,9 @@ def test_sections_rows_and_remarks_of_a_result_are_shown_and_long_ones_do_not_fl
     )
     page = show(owner_client, desk.run)
     for shown in (
-        "<td>Brier</td>",
+        '<th scope="row">Brier</th>',
         "0.100 to 0.200",
-        "<td>Comparisons brier</td>",
+        '<th scope="row">Comparisons Brier</th>',
         "Comparisons note: Few &lt;b&gt;votes&lt;/b&gt;.",
         "Comparisons reliability, 50 rows",
     ):

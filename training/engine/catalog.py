@@ -87,6 +87,13 @@ EVALUATIONS: dict[str, EvaluationEntry] = {
             kinds=("preference",),
         ),
         EvaluationEntry(
+            "generation",
+            "Responses",
+            "How long the model's own responses are, beside the reference's, and how many ended.",
+            f"{_E}.generation:evaluate",
+            kinds=("preference", "sft"),
+        ),
+        EvaluationEntry(
             "win_rate",
             "Win rate",
             "How often the judge prefers the model's responses; ties count half. Also at equal lengths.",

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 SKIPPED = "skipped"
+NAMES = r"\b(kl|brier|pearson|spearman)\b"  # written with capitals wherever they stand
 INTERVAL = "_interval"
 
 
@@ -69,8 +70,10 @@ def remarks(result: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, s
 
 def words(name: str) -> str:
     """A name as people read it: `pearson` → `Pearson`, `kl_token` → `KL token`."""
-    found = name.replace("_", " ").capitalize().replace("sha256", "SHA-256")
-    return re.sub(r"\bkl\b", "KL", found, flags=re.IGNORECASE)
+    found = name.replace("_", " ").replace("sha256", "SHA-256")
+    found = found.replace("logp", "log-probability").replace("log ratio", "log-ratio")
+    found = re.sub(NAMES, lambda one: one[0].upper() if one[0] == "kl" else one[0].title(), found)
+    return found[:1].upper() + found[1:]
 
 
 def _number(value: Any) -> bool:

@@ -63,7 +63,8 @@ def check(run: Run) -> None:
 def seen(run: Run, model: Any) -> dict[str, Any]:
     """Fields of `HeldOut`: what the model wrote and how it was judged; {} where nothing was asked for.
 
-    The responses are in generations.jsonl before a judge looks at them.
+    The responses are in generations.jsonl before a judge looks at them, and those of the reference, which a
+    person reads beside them, in a file of their own.
 
     Raises:
         Cancelled: somebody asked; what is written stays in the cache.
@@ -79,12 +80,12 @@ def seen(run: Run, model: Any) -> dict[str, Any]:
         _score(run, model, ours, "logp")
         with reference_model(run, model) as of:
             _score(run, of, ours, "reference_logp")
+            theirs = write(run, of, prompts, "reference")
             if asked.judge and asked.against is None:
-                theirs = write(run, of, prompts, "reference")
                 opponent = opponents.of_model(of)
     _store(run.folder / FILE, ours)
     _store(run.folder / REFERENCE_FILE, theirs)
-    found: dict[str, Any] = {"generated": _generated(run, ours)} if ours else {}
+    found: dict[str, Any] = {"generated": _generated(run, ours, theirs)} if ours else {}
     if asked.judge and first():
         found |= _judged(run, ours, theirs, opponent)
     return found
@@ -218,8 +219,9 @@ def _score(run: Run, model: Any, lines: list[Line], name: str) -> None:
             lines[place][name] = value if np.isfinite(value) else None
 
 
-def _generated(run: Run, lines: list[Line]) -> Generated:
+def _generated(run: Run, lines: list[Line], theirs: list[Line]) -> Generated:
     asked = run.spec.evaluation.generation
+    lengths = {(one["prompt_id"], one["sample"]): len(one["tokens"]) for one in theirs}
     numbers = {name: place for place, name in enumerate(dict.fromkeys(one["prompt_id"] for one in lines))}
 
     def column(name: str) -> Any:
@@ -231,6 +233,9 @@ def _generated(run: Run, lines: list[Line]) -> Generated:
         ended=np.asarray([one["ended"] == "eos" for one in lines]),
         logps=column("logp"),
         reference_logps=column("reference_logp"),
+        reference_tokens=np.asarray(
+            [lengths.get((one["prompt_id"], one["sample"]), np.nan) for one in lines], np.float64
+        ),
         own_samples=asked.temperature == 1 and asked.top_p == 1,
     )
 

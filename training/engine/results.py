@@ -17,6 +17,7 @@ from training.engine.progress import Progress
 from training.engine.run import Run, score, write_json
 
 SIDES = ("chosen", "rejected")
+WRITTEN = ("generation",)  # whoever has responses written wants it
 JUDGED = ("win_rate", "median_advantage")  # whoever names a judge wants them
 
 
@@ -102,7 +103,9 @@ def evaluate(run: Run, seen: HeldOut) -> dict[str, Any]:
     common: dict[str, Any] = {"seed": seen.seed, "dataset_sha256": run.data.sha256}
     results: dict[str, Any] = {}
     durations: dict[str, float] = {}
-    asked = [*run.spec.evaluation.names, *(JUDGED if run.spec.evaluation.judge else ())]
+    wanted = run.spec.evaluation
+    written = WRITTEN if wanted.generation.prompts else ()
+    asked = [*wanted.names, *written, *(JUDGED if wanted.judge else ())]
     names = [name for name in dict.fromkeys(asked) if run.spec.kind in catalog.evaluation(name).kinds]
     for name, result, seconds in evaluations.run_all(names, seen):
         run.stop.check()

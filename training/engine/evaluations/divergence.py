@@ -67,21 +67,18 @@ def _mean(name: str, values: Floats, seed: int) -> dict[str, Any]:
 
 
 def of_generated(own: Generated, seed: int) -> dict[str, Any]:
-    """KL(π ‖ π_ref) a response and a token, nats, and lengths; intervals resample prompts with all responses.
+    """KL(π ‖ π_ref) a response and a token, nats; intervals resample prompts with all their responses.
 
     The estimator is k1 (Schulman 2020): unbiased where the responses are samples of π itself, at temperature
     1 with top-p 1. It may be negative by chance. Of a response that was cut at its longest it is the KL of
     what came before.
 
     Returns:
-        {"n", "tokens", "ended" (share that ended by itself), and "estimator", "kl_response", "kl_token", or
-        "note"}, with "…_interval".
+        {"n", and "estimator", "kl_response", "kl_token", with "…_interval", or "note"}.
     """
     finite = np.isfinite(own.logps) & np.isfinite(own.reference_logps)
     clusters = Clusters(own.prompts)
     found: dict[str, Any] = {"n": len(own.prompts)}
-    for name, values in (("tokens", own.tokens), ("ended", own.ended.astype(np.float64))):
-        found |= clustered(name, clusters, seed, mean_of(values))
     if not own.own_samples:
         return found | {"note": NOT_ITS_OWN}
     if not finite.all():

@@ -36,6 +36,8 @@ class Generated:
         tokens: how many it has, its end included, [m].
         ended: whether it ended by itself and was not cut, bool [m].
         logps, reference_logps: log-probabilities under policy and reference, nats, [m]; NaN where unknown.
+        reference_tokens: how many the reference's response to the same prompt of the same number has, [m];
+            NaN where it wrote none.
         own_samples: whether they were drawn from the policy as it is, at temperature 1 with top-p 1.
     """
 
@@ -44,6 +46,7 @@ class Generated:
     ended: npt.NDArray[np.bool_]
     logps: Floats
     reference_logps: Floats
+    reference_tokens: Floats
     own_samples: bool = True
 
 
