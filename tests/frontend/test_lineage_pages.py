@@ -161,10 +161,15 @@ def test_runs_of_another_project_are_offered_with_it_and_told_to_those_who_manag
     assert '<dt>Judge</dt><dd class="muted">a run of a project that you do not manage</dd>' in hidden
     assert "My reward_model" not in hidden
     assert offered not in text(admin.get(new))
+    spec = made.spec | {"evaluation": made.spec["evaluation"] | {"judge": f"run:{judge.pk}"}}
+    Run.objects.filter(pk=made.pk).update(spec=spec)
+    compared = f"{reverse('compare', args=[desk.project.slug])}?run={made.pk}"
+    assert f"#{judge.number}, in Elsewhere</span>" in text(owner_client.get(compared))
+    assert 'Judge: <span class="muted">a run of a project' in text(admin.get(compared))
     join(elsewhere, desk.cast.outsider, "admin")
     other = Client()
     other.force_login(desk.cast.outsider)
     there = reverse("run", args=[judge.pk])
-    assert "1 run of projects that you do not manage" in text(other.get(there))
+    assert "1 run of a project that you do not manage" in text(other.get(there))
     home = reverse("project", args=[desk.project.slug])
     assert f'Preference, in <a href="{home}">' in text(owner_client.get(there))
