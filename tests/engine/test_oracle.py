@@ -13,7 +13,7 @@ from training.engine import judging
 from training.engine.console import documents
 from training.engine.errors import ModelError
 from training.engine.evaluations import duels
-from training.engine.oracle import Oracle
+from training.engine.oracle import Oracle, OracleSpec
 
 SPEC: dict[str, Any] = {
     "judge": "oracle",
@@ -80,6 +80,15 @@ def test_it_is_found_by_file_and_by_folder_and_told_by_what_it_says(tmp_path: Pa
     assert opened(tmp_path, scale=3.0).sha256() != opened(tmp_path).sha256()
     asked = {"evaluation": {"judge": "judge.json"}}
     assert documents.anchored(asked, tmp_path)["evaluation"]["judge"] == str(tmp_path / "judge.json")
+
+
+def test_the_documented_one_is_one() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "evaluations.md").read_text(encoding="utf-8")
+    text = page.split("### An oracle")[1].split("```json")[1].split("```")[0]
+    judge = Oracle(OracleSpec.model_validate_json(text))
+    assert judge.reward(user("Ask politely"), "please um") < judge.reward(
+        user("Ask politely"), "please thanks"
+    )
 
 
 @pytest.mark.parametrize(
