@@ -120,8 +120,8 @@ class LaunchSerializer(serializers.Serializer[Any]):
         max_value=MAX_ID,
         required=False,
         allow_null=True,
-        help_text="Id of a finished `reward_model` run, of any project that you manage, whose margins the method "
-        "reads; like `run:ID` in `spec.method.reward_model`, and before it.",
+        help_text="Id of a finished `reward_model` run, of any project that you manage, whose margins the "
+        "method reads; like `run:ID` in `spec.method.reward_model`, and before it.",
     )
 
     subject_run = serializers.IntegerField(
