@@ -184,7 +184,7 @@ def _results_context(request: HttpRequest, run: Run) -> dict[str, Any]:
     found = list(selectors.evaluations(user, run))
     files = selectors.model_files(user, run)
     shown = reports(found)
-    said = [text for one in shown for text in (one.skipped, *dict(one.remarks).values())]
+    said = [text for one in shown for text in (one.skipped, *(words for _, words in one.remarks))]
     return {
         "reports": shown,
         "names": _names(request, run, said),
