@@ -70,7 +70,8 @@ def remarks(result: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, s
 
 def words(name: str) -> str:
     """A name as people read it: `pearson` → `Pearson`, `kl_token` → `KL token`."""
-    found = name.replace("_", " ").replace("logp", "log-probability").replace("log ratio", "log-ratio")
+    found = name.replace("_", " ").replace("sha256", "SHA-256")
+    found = found.replace("logp", "log-probability").replace("log ratio", "log-ratio")
     found = re.sub(NAMES, lambda one: one[0].upper() if one[0] == "kl" else one[0].title(), found)
     return found[:1].upper() + found[1:]
 
