@@ -13,6 +13,7 @@ from training.models import Evaluation
 
 FIGURES = 4  # of an evaluation where others are listed
 SHOWN = 12  # digits of a hash
+SHA256 = " SHA-256"  # how the names of hashes end, whose texts say it
 ROWS = 50  # of a result's table on the page; the API has all
 
 
@@ -144,14 +145,17 @@ def _report(item: Evaluation) -> Report:
             Table(measures.words(one.name), tuple(map(measures.words, one.columns)), one.rows[:ROWS])
             for one in measures.tables(result)
         ),
-        remarks=tuple((measures.words(name), _short(text)) for name, text in measures.remarks(result)),
+        remarks=tuple(
+            (measures.words(name).removesuffix(SHA256), _short(text))
+            for name, text in measures.remarks(result)
+        ),
         has_plot="margin" in result and "histogram" in result,
     )
 
 
 def _short(text: str) -> str:
     """A SHA-256 by its beginning; any other text as it is."""
-    return f"SHA-256 {text[:SHOWN]}…" if re.fullmatch("[0-9a-f]{64}", text) else text
+    return f"{SHA256.strip()} {text[:SHOWN]}…" if re.fullmatch("[0-9a-f]{64}", text) else text
 
 
 def _points(x: list[float], y: list[float]) -> list[list[float]]:

@@ -13,10 +13,12 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
+from training import run_words
 from training.engine import catalog, measures
 from training.engine.measures import Measure
 
-SETTING = ("judge", "against", "annotator", "baseline", "prompt")  # texts of results that say who judged
+# What AlpacaEval's results say of the judge and of whom it held the outputs against.
+SETTING = ("annotator", "baseline", "prompt")
 
 
 class Better(StrEnum):
@@ -70,6 +72,10 @@ WON = ("win_rate", "median_advantage", "alpaca_eval")
 KL = (("divergence", "generated kl_token"), ("divergence", "contexts kl_token"))
 
 
+# What somebody is called, and a hash that says who it is; results of older versions have none.
+Identity = tuple[str | None, str | None]
+
+
 @dataclass(frozen=True)
 class Result:
     """A stored evaluation of a run, on a split of a dataset; `rewards`: of a reward model's.
@@ -84,18 +90,18 @@ class Result:
     rewards: bool = False
 
     @property
-    def setting(self) -> tuple[Any, ...]:
-        """By whom and against whom, by name, responses were judged; nothing for other evaluations."""
-        return tuple(self.result.get(name) for name in SETTING)
+    def judge(self) -> Identity:
+        """Who judged the responses; (None, None) of other evaluations."""
+        return run_words.told(self.result.get("judge")), self.result.get("judge_sha256")
 
     @property
-    def opponent(self) -> str | None:
-        """Who that really is, told by weights or texts; None of others, and of results of older versions."""
-        return self.result.get("opponent")
+    def opponent(self) -> Identity:
+        """Who wrote what they were judged against, likewise."""
+        return run_words.told(self.result.get("against")), self.result.get("opponent")
 
     @property
     def sampling(self) -> str | None:
-        """How the responses were drawn; None likewise."""
+        """How the responses were drawn; None of other evaluations, and of results of older versions."""
         return self.result.get("sampling")
 
 
@@ -162,6 +168,7 @@ OTHER_SPLIT = "Another split of the data"
 OTHER_KIND = "Another kind of reward"
 OTHER_COUNT = "Other numbers of items"
 OTHER_SETTING = "Another judge or opponent"
+OTHER_JUDGE = "Other judge, same name"
 OTHER_OPPONENT = "Other opponent, same name"
 OTHER_SAMPLING = "Responses drawn otherwise"
 OTHER_TOKENS = "Tokenised otherwise"
@@ -262,13 +269,17 @@ def differences(specs: Sequence[Mapping[str, Any]]) -> list[Difference]:
 def unlike(results: Iterable[Result]) -> str:
     """Why values that a judge gave say nothing about each other; empty where they do.
 
-    Results of older versions say neither who the opponent was nor how responses were drawn: any is like it.
+    Judges and opponents are told apart by their hashes, and by their names only where a result of an older
+    version has no hash. How its responses were drawn such a result does not say: any way is like it.
     """
     given = list(results)
-    if len({one.setting for one in given}) > 1:
-        return OTHER_SETTING
-    if len({one.opponent for one in given} - {None}) > 1:
-        return OTHER_OPPONENT
+    for who, same_name in (("judge", OTHER_JUDGE), ("opponent", OTHER_OPPONENT)):
+        told = [getattr(one, who) for one in given]
+        names, hashes = {name for name, _ in told}, {sha256 for _, sha256 in told}
+        if len(hashes - {None}) > 1:
+            return OTHER_SETTING if len(names) > 1 else same_name
+        if None in hashes and len(names) > 1:
+            return OTHER_SETTING
     return OTHER_SAMPLING if len({one.sampling for one in given} - {None}) > 1 else ""
 
 
@@ -294,6 +305,7 @@ _SAME: tuple[tuple[str, Callable[[Measure, Result], Any]], ...] = (
     (OTHER_KIND, lambda _, result: result.rewards),
     (OTHER_COUNT, lambda measure, _: measure.n),
     (OTHER_TOKENS, lambda _, result: result.result.get("tokenised")),
+    (OTHER_SETTING, lambda _, result: tuple(result.result.get(name) for name in SETTING)),
     (OTHER_FIT, lambda measure, result: result.result.get("glm") if measure.name in CONTROLLED else None),
 )
 

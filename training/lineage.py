@@ -25,6 +25,8 @@ KINDS = {
     AGAINST: ("sft", "preference", "evaluation"),
     SUBJECT: ("sft", "preference", "reward_model"),
 }
+# Roles that a run of another project can have, if whoever launches manages that one too.
+ELSEWHERE = ("reward_model", "judge", AGAINST)
 _KEPT_APART = {AGAINST: "-responses", SUBJECT: "-whole"}
 
 

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from annotation.models import PopDataset, Preference
 from annotation.models import Split as Splits
 from training import benchmark_files, lineage
-from training.engine import catalog
+from training.engine import catalog, oracle
 from training.engine.catalog import UnknownEntry
 from training.engine.evaluation_spec import Split
 from training.engine.spec import RunSpec
@@ -154,6 +154,8 @@ def _check_path(base: str, field: str) -> None:
             f"{base} is not inside a folder that models may be read from ({allowed}). "
             "Put it there, or add its folder to POP_MODEL_DIRS.",
         )
+    if field == "evaluation.judge" and oracle.find(path) is not None:
+        return
     # The folder may exist on the workers only; where it is here, a typing error shows at once.
     if folder.is_dir() and not os.path.isfile(path / "config.json"):  # noqa: PTH113 - False for any path
         raise _bad(field, f"There is no model in {base}: it has no config.json.")

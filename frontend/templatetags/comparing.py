@@ -12,9 +12,10 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from annotation.models import Contender
-from frontend import run_words
+from training import lineage as names
+from training import run_words
 from training.comparing import Standing
-from training.models import Run
+from training.models import Run, RunLink
 from training.selectors import lineage
 from training.services import arenas
 
@@ -39,6 +40,13 @@ def standing_mark(standing: Standing) -> SafeString:
 def subject(run: Run) -> Run | None:
     """The run that an evaluation is of."""
     return lineage.evaluated(run)
+
+
+@register.filter
+def hidden_roles(run: Run) -> list[str]:
+    """What those runs are to this one that its spec names and its `sources`, which are there, lack."""
+    told = {link.role for link in run.sources.all()}
+    return [str(RunLink.Role(role).label) for role in names.sources(run.spec) if role not in told]
 
 
 @register.filter

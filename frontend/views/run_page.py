@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from frontend import desk, run_words
+from frontend import desk
 from frontend.evaluations import key_figures, margin_accuracy, margin_scatter, reports
 from frontend.plotly_csp import style_ids
 from frontend.plots import curves
@@ -21,7 +21,7 @@ from frontend.snippets import model_snippets
 from frontend.templatetags.desk import run_title
 from frontend.views import alpaca
 from frontend.views.runs import LIVE
-from training import rules
+from training import rules, run_words
 from training.engine import catalog
 from training.models import Run, RunLink
 from training.selectors import lineage, responses
@@ -35,13 +35,16 @@ from training.services import runs
 def run_page(request: HttpRequest, run_id: int) -> HttpResponse:
     run = _run(request, run_id)
     spec = json.dumps(run.spec, indent=2, ensure_ascii=False)
-    sources = list(lineage.sources(desk.person(request), run))
+    user = desk.person(request)
+    sources = list(lineage.sources(user, run))
     live, results = _live_context(request, run), _results_context(request, run)
     context = {
         "spec": spec,
         "sources": sources,
         "base_source": any(link.role == RunLink.Role.BASE for link in sources),
-        "used_by": lineage.used_by(desk.person(request), run),
+        "hidden_sources": lineage.hidden_sources(user, run),
+        "used_by": lineage.used_by(user, run),
+        "hidden_uses": lineage.hidden_uses(user, run),
         **_evaluating_context(request, run),
         "style_ids": style_ids(),
         **live,
@@ -171,8 +174,7 @@ def _names(request: HttpRequest, run: Run, texts: Iterable[str]) -> dict[int, st
     ids = run_words.mentioned(texts)
     if not ids:
         return {}
-    found = selectors.of_project(desk.person(request), run.project).filter(pk__in=ids)
-    return {one.pk: run_title(one) for one in found}
+    return {pk: run_title(one) for pk, one in lineage.names(desk.person(request), ids).items()}
 
 
 def _results_context(request: HttpRequest, run: Run) -> dict[str, Any]:
@@ -183,7 +185,7 @@ def _results_context(request: HttpRequest, run: Run) -> dict[str, Any]:
     found = list(selectors.evaluations(user, run))
     files = selectors.model_files(user, run)
     shown = reports(found)
-    said = [text for one in shown for text in (one.skipped, *dict(one.remarks).values())]
+    said = [text for one in shown for text in (one.skipped, *(words for _, words in one.remarks))]
     return {
         "reports": shown,
         "of_dataset": not shown or any(one.name not in catalog.BENCHMARKS for one in shown),

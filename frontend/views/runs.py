@@ -35,7 +35,7 @@ def run_list(request: HttpRequest, slug: str) -> HttpResponse:
     user = desk.person(request)
     project = desk.of_preferences(request, slug, kinds.NO_FREEZING)
     rows = selectors.of_project(user, project).select_related("dataset__project", "created_by")
-    rows = rows.prefetch_related(family.prefetched())
+    rows = rows.prefetch_related(family.prefetched(user))
     page = desk.pages(request, rows)
     context = {
         "project": project,
@@ -154,7 +154,12 @@ def _context(request: HttpRequest, project: Project, form: RunForm) -> dict[str,
 def offered(request: HttpRequest, project: Project, role: str, now: str = "") -> list[tuple[str, str]]:
     """Runs that a new one can be made from, as (value in the spec, words), with what the form has now."""
     found = family.candidates(desk.person(request), project, role)[:MAX_SOURCES]
-    values = {lineage.reference(run.pk): f"{run}, #{run.number}" for run in found}
+    values = {
+        lineage.reference(
+            run.pk
+        ): f"{run}, #{run.number}{'' if run.project == project else f', {run.project}'}"
+        for run in found
+    }
     if now:
         values.setdefault(now, now)
     return list(values.items())

@@ -17,11 +17,15 @@ PROMPT = "{instruction}\x1e{output_1}\x1e{output_2}"
 
 @dataclass(frozen=True)
 class Answer:
-    """A status, headers and a body, parts of one as they come; None: the connection ends without a word."""
+    """A status, headers and a body, parts of one as they come; None: the connection ends without a word.
+
+    `raw`: bytes as they come, in the place of all of that.
+    """
 
     status: int = 200
     body: Any = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
+    raw: Iterator[bytes] | None = None
 
 
 Says = Callable[[int, dict[str, Any]], Answer | None]
@@ -84,11 +88,14 @@ def judge(says: Says = fair) -> Iterator[Judge]:
             if said is None:
                 self.close_connection = True
                 return
+            parts = said.raw
             if isinstance(said.body, Iterator):
                 self.send_response(said.status)
                 self.end_headers()
+                parts = said.body
+            if parts is not None:
                 self.close_connection = True
-                for part in said.body:
+                for part in parts:
                     self.wfile.write(part)
                 return
             content = said.body if isinstance(said.body, bytes) else json.dumps(said.body).encode()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -126,6 +127,47 @@ def test_an_answer_that_comes_in_drops_is_given_up_in_time() -> None:
             endpoint.ask({})
         over.set()
     assert len(served.asked) == 2
+
+
+def test_headers_that_come_in_drops_are_given_up_in_time_and_the_next_answer_is_whole() -> None:
+    over = threading.Event()
+
+    def drops() -> Iterator[bytes]:
+        yield b"HTTP/1.1 200 OK\r\nX-Slow: "
+        while not over.wait(0.02):
+            yield b"x"
+
+    def says(number: int, _body: dict[str, Any]) -> Answer:
+        return Answer(raw=drops()) if number == 1 else Answer(body=GOOD)
+
+    with (
+        judge.judge(says) as served,
+        Endpoint(served.url, patience=Patience(timeout=0.3, retries=1, first=0.0)) as endpoint,
+    ):
+        for asked in (1, 3, 4):  # the second is asked twice: on a connection that was kept, on a new one
+            assert endpoint.ask({}) == GOOD
+            assert len(served.asked) == asked
+        over.set()
+
+
+def test_threads_do_not_cut_each_others_answers() -> None:
+    over = threading.Event()
+
+    def says(_number: int, body: dict[str, Any]) -> Answer:
+        if body["slow"]:
+            over.wait(30)
+        return Answer(body=GOOD)
+
+    with (
+        judge.judge(says) as served,
+        Endpoint(served.url, patience=Patience(timeout=0.3, retries=0)) as endpoint,
+        ThreadPoolExecutor(2) as threads,
+    ):
+        slow = threads.submit(endpoint.ask, {"slow": True})
+        while not slow.done():
+            assert threads.submit(endpoint.ask, {"slow": False}).result(5) == GOOD
+        assert isinstance(slow.exception(), JudgeFailed)
+        over.set()
 
 
 @pytest.mark.parametrize(

@@ -175,7 +175,7 @@ def test_evaluations_that_say_nothing_of_the_kind_are_refused(capsys: pytest.Cap
     assert pop_train.main(["evaluate", "a", "--evaluations", "pop_accuracy"]) == cli.BAD_INPUT
     said = capsys.readouterr().err
     assert "pop_accuracy says nothing of an sft run" in said
-    assert "There are heldout_loss, win_rate, median_advantage." in said
+    assert "There are heldout_loss, generation, win_rate, median_advantage." in said
 
 
 @pytest.fixture

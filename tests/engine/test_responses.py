@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from torch import nn
-from transformers import LlamaConfig, LlamaForSequenceClassification, LlamaModel
+from transformers import AutoTokenizer, LlamaConfig, LlamaForSequenceClassification, LlamaModel
 
 from tests.engine import two_step, world
 from training.engine import cli, judging, opponents, pop_train, reevaluation, responses, runner, tiny
@@ -112,6 +113,7 @@ def test_a_run_writes_responses_and_a_later_evaluation_has_the_same_numbers(tmp_
     ours, theirs = (opened([(one["prompt"], one["response"]) for one in side]) for side in (written, others))
     won = [0.5 if a == b else float(a > b) for a, b in zip(ours, theirs, strict=True)]
     assert told["win_rate"]["win_rate"] == pytest.approx(sum(won) / 6)
+    assert told["win_rate"]["judge_sha256"] == told["median_advantage"]["judge_sha256"] == opened.sha256()
     differences = sorted(a - b for a, b in zip(ours, theirs, strict=True))
     assert told["median_advantage"]["median_advantage"] == pytest.approx(sum(differences[2:4]) / 2)
     assert "Win rate" in (folder / "model" / "README.md").read_text()
@@ -332,6 +334,35 @@ def test_ultrarm_is_known_by_its_weights_and_read_at_its_last_token(tmp_path: Pa
                 assert reward == pytest.approx(model.regression_head(hidden).item(), abs=1e-5)
     weights = load_file(folder / "model.safetensors")
     assert "regression_head.weight" in weights
+
+
+def test_a_judge_has_one_name_in_any_folder_and_another_if_anything_it_does_differs(tmp_path: Path) -> None:
+    folder = judge_folder(tmp_path / "judge")
+
+    def name(where: Path = folder) -> str:
+        return judging.open_judge(str(where), tmp_path).sha256()
+
+    first = judging.open_judge(str(folder), tmp_path)
+    assert isinstance(first, judging.RewardJudge)
+    first([(USER, "Paris.")])
+    assert first.sha256() == name(Path(shutil.copytree(folder, tmp_path / "copy"))) == name()
+    saved = tmp_path / "saved again"
+    first.model.save_pretrained(saved)
+    AutoTokenizer.from_pretrained(folder).save_pretrained(saved)
+    assert name(saved) == name()
+
+    names = {name()}
+    (saved / "chat_template.jinja").write_text("{{ messages[-1]['content'] }}")
+    names.add(name(saved))
+    tiny.tokenizer(["What now?", "Rome, sadly."], 300).save_pretrained(saved)
+    names.add(name(saved))
+    with torch.no_grad():
+        first.model.score.weight[0, 0] += 0.1
+    first.model.save_pretrained(folder)
+    names.add(name())
+    assert len(names) == 4
+    ultra, _, _ = ultra_folder(tmp_path / "ultra")
+    assert name(ultra) == name(Path(shutil.copytree(ultra, tmp_path / "ultra copy")))
 
 
 def test_several_turns_and_a_system_prompt_in_ultrarms_words() -> None:

@@ -13,6 +13,7 @@ from django.urls import reverse
 
 from frontend.forms.run_form import RunForm
 from frontend.run_state import stages
+from tests.cast import join, make_project
 from tests.frontend.conftest import Desk, make_run
 from tests.frontend.test_project_pages import text
 from tests.frontend.test_run_form import posted
@@ -139,3 +140,36 @@ def test_an_unknown_kind_is_refused_at_its_field(desk: Desk) -> None:
     made = RunForm.from_post(form(desk, kind="policy"))
     assert not made.is_valid()
     assert set(made.errors) == {"kind"}
+
+
+def test_runs_of_another_project_are_offered_with_it_and_told_to_those_who_manage_it(
+    owner_client: Client, desk: Desk
+) -> None:
+    elsewhere = make_project(desk.cast.owner, "Elsewhere")
+    judge = source(desk, "reward_model")
+    Run.objects.filter(pk=judge.pk).update(project=elsewhere)
+    offered = f'<option value="run:{judge.pk}">My reward_model, #{judge.number}, Elsewhere</option>'
+    new = reverse("run-new", args=[desk.project.slug])
+    assert offered in text(owner_client.get(new))
+    assert offered in text(owner_client.get(reverse("run-evaluate", args=[desk.run.pk])))
+    made = make_run(desk.dataset, state="finished", warnings=[f"No model in /x/sources/run-{judge.pk}."])
+    RunLink.objects.create(run=made, source=judge, role="judge")
+    page, admin = reverse("run", args=[made.pk]), Client()
+    admin.force_login(desk.cast.admin)
+    seen, hidden = text(owner_client.get(page)), text(admin.get(page))
+    assert f'My reward_model</a> <span class="muted">#{judge.number}, Reward model, in <a' in seen
+    assert '<dt>Judge</dt><dd class="muted">a run of a project that you do not manage</dd>' in hidden
+    assert "My reward_model" not in hidden
+    assert offered not in text(admin.get(new))
+    spec = made.spec | {"evaluation": made.spec["evaluation"] | {"judge": f"run:{judge.pk}"}}
+    Run.objects.filter(pk=made.pk).update(spec=spec)
+    compared = f"{reverse('compare', args=[desk.project.slug])}?run={made.pk}"
+    assert f"#{judge.number}, in Elsewhere</span>" in text(owner_client.get(compared))
+    assert 'Judge: <span class="muted">a run of a project' in text(admin.get(compared))
+    join(elsewhere, desk.cast.outsider, "admin")
+    other = Client()
+    other.force_login(desk.cast.outsider)
+    there = reverse("run", args=[judge.pk])
+    assert "1 run of a project that you do not manage" in text(other.get(there))
+    home = reverse("project", args=[desk.project.slug])
+    assert f'Preference, in <a href="{home}">' in text(owner_client.get(there))

@@ -163,7 +163,7 @@ def test_other_runs_have_their_names_in_place_of_folders_and_counts_no_fractions
     owner_client: Client, desk: Desk
 ) -> None:
     judge = make_run(desk.dataset, name="Judge <one>", state="finished", kind="reward_model")
-    result = {"n": 12, "prompts": 12, "win_rate": 0.5, "judge": f"sources/run-{judge.pk}"}
+    result = {"n": 12, "prompts": 12, "win_rate": 0.5, "judge": f"run:{judge.pk}", "judge_sha256": "cd" * 32}
     desk.run.evaluations.create(
         name="win_rate",
         result=result | {"against": f"sources/run-{desk.run.pk + 99}-responses", "opponent": "ab" * 32},
@@ -172,6 +172,7 @@ def test_other_runs_have_their_names_in_place_of_folders_and_counts_no_fractions
     )
     page = show(owner_client, desk.run)
     assert "Judge: “Judge &lt;one&gt;”" in page
+    assert "Judge: SHA-256 cdcdcdcdcdcd…" in page
     assert f"Against: sources/run-{desk.run.pk + 99}-responses" in page  # of no run here
     assert "Opponent: SHA-256 abababababab…" in page
     assert "<strong>12</strong>" in page

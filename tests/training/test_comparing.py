@@ -98,6 +98,32 @@ def test_an_opponent_is_told_by_its_weights_and_sampling_and_older_results_by_it
     assert [place.why for place in ranked] == ["", comparing.OTHER_OPPONENT]
 
 
+def test_a_judge_is_told_by_its_weights_whatever_it_is_called_and_older_results_by_its_name() -> None:
+    def won(judge: str, sha256: str | None) -> list[Result]:
+        told = {"judge": judge, "judge_sha256": sha256, "against": "reference tiny"}
+        return [Result("win_rate", {"n": 9, "win_rate": 0.5, **told}, "ab")]
+
+    def why(*runs: list[Result]) -> str:
+        return only(*runs).why
+
+    assert why(won("a", "11"), won("/a copy", "11")) == ""
+    assert why(won("a", "11"), won("a", "22")) == comparing.OTHER_JUDGE
+    assert why(won("a", "11"), won("b", "22")) == comparing.OTHER_SETTING
+    assert why(won("a", "11"), won("a", None)) == why(won("a", None), won("a", None)) == ""
+    assert why(won("a", "11"), won("b", None)) == comparing.OTHER_SETTING
+    assert why(won("a", "11"), won("b", "11"), won("a", None)) == comparing.OTHER_SETTING
+
+
+def test_an_opponent_of_one_hash_is_one_opponent_under_two_names() -> None:
+    def won(**about: str) -> list[Result]:
+        return [Result("win_rate", {"n": 9, "win_rate": 0.5, "judge": "j", **about}, "ab")]
+
+    assert only(won(against="reference a", opponent="11"), won(against="/a", opponent="11")).why == ""
+    assert only(won(against="a", opponent="11"), won(against="b", opponent="22")).why == (
+        comparing.OTHER_SETTING
+    )
+
+
 def test_rewards_and_implicit_rewards_have_no_best_between_them() -> None:
     result = {"n": 40, "accuracy": 0.9, "interval": [0.8, 1.0]}
     line = only(accuracy(0.5, 0.4, 0.6), [Result("pair_accuracy", result, "ab", rewards=True)])

@@ -153,6 +153,28 @@ def test_other_places_are_refused(
     assert list(refusal.value.fields) == [f"evaluation.{field}"]
 
 
+def test_an_oracle_is_taken_where_models_are_and_nowhere_else(
+    launch: Launch, others: tuple[Run, Run], settings: Any, tmp_path: Path
+) -> None:
+    settings.MODEL_DIRS = [tmp_path / "models"]
+    for place in ("models/world.json", "models/world/oracle.json", "elsewhere/world.json", "models/none.txt"):
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / place).write_text('{"judge": "oracle"}')
+    (tmp_path / "models" / "link.json").symlink_to(tmp_path / "elsewhere" / "world.json")
+
+    def judge(place: str) -> dict[str, Any]:
+        return {"evaluation": WRITING | {"judge": str(tmp_path / place)}}
+
+    for place in ("models/world.json", "models/world"):
+        specs.recheck_models(launch(spec=judge(place)).spec)
+    for place in ("elsewhere/world.json", "models/link.json", "models/none.txt"):
+        with pytest.raises(Invalid) as refusal:
+            launch(spec=judge(place))
+        assert list(refusal.value.fields) == ["evaluation.judge"]
+    with pytest.raises(Invalid):  # it is no model to start from
+        launch(spec={"model": {"base": str(tmp_path / "models" / "world")}})
+
+
 def test_a_judge_is_looked_at_again_on_the_worker(
     launch: Launch, others: tuple[Run, Run], settings: Any, tmp_path: Path
 ) -> None:

@@ -12,6 +12,7 @@ from rest_framework import serializers
 from annotation.api.routing import MAX_ID
 from training.engine.events import Kind
 from training.models import Evaluation, Run, RunEvent, RunLink
+from training.selectors import lineage as family
 
 KINDS: list[str] = list(get_args(Kind))
 
@@ -55,27 +56,29 @@ class RunSerializer(serializers.ModelSerializer[Run]):
 
 
 class RunSourceSerializer(serializers.Serializer[Any]):
-    """A run whose model this one was made from, or evaluates."""
+    """A run whose model this one was made from, or evaluates, of a project that the asker manages."""
 
     role = serializers.ChoiceField(RunLink.Role.choices)
     run = serializers.IntegerField(source="source_id", help_text="Its id.")
+    project_id = serializers.IntegerField(source="source.project_id")
     number = serializers.IntegerField(source="source.number")
     name = serializers.CharField(source="source.name")
     kind = serializers.ChoiceField(Run.Kind.choices, source="source.kind")
 
 
 class RunUseSerializer(serializers.Serializer[Any]):
-    """A run that was made from this one's model, or evaluates it."""
+    """A run that was made from this one's model, or evaluates it; likewise."""
 
     role = serializers.ChoiceField(RunLink.Role.choices)
     run = serializers.IntegerField(source="run_id", help_text="Its id.")
+    project_id = serializers.IntegerField(source="run.project_id")
     number = serializers.IntegerField(source="run.number")
     name = serializers.CharField(source="run.name")
     kind = serializers.ChoiceField(Run.Kind.choices, source="run.kind")
 
 
 class RunDetailSerializer(RunSerializer):
-    """A run with its spec, its warnings, and the runs it has to do with."""
+    """A run with its spec, its warnings, and the runs it has to do with. Context: `by`, who asks."""
 
     sources = serializers.SerializerMethodField(help_text="The runs whose models it was made from.")
     used_by = serializers.SerializerMethodField(help_text="The runs that were made from its model.")
@@ -88,12 +91,11 @@ class RunDetailSerializer(RunSerializer):
 
     @extend_schema_field(RunSourceSerializer(many=True))
     def get_sources(self, run: Run) -> Any:
-        return RunSourceSerializer(run.sources.select_related("source"), many=True).data
+        return RunSourceSerializer(family.sources(self.context["by"], run), many=True).data
 
     @extend_schema_field(RunUseSerializer(many=True))
     def get_used_by(self, run: Run) -> Any:
-        found = run.uses.select_related("run").order_by("run_id")
-        return RunUseSerializer(found, many=True).data
+        return RunUseSerializer(family.uses(self.context["by"], run), many=True).data
 
 
 class LaunchSerializer(serializers.Serializer[Any]):
@@ -118,8 +120,8 @@ class LaunchSerializer(serializers.Serializer[Any]):
         max_value=MAX_ID,
         required=False,
         allow_null=True,
-        help_text="Id of a finished `reward_model` run whose margins the method reads; like `run:ID` in "
-        "`spec.method.reward_model`, and before it.",
+        help_text="Id of a finished `reward_model` run, of any project that you manage, whose margins the "
+        "method reads; like `run:ID` in `spec.method.reward_model`, and before it.",
     )
 
     subject_run = serializers.IntegerField(

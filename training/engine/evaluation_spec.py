@@ -117,7 +117,7 @@ class EvaluationSpec(Strict):
         min_length=1,
         title="Judge",
         description="The reward model that judges the responses: `run:` and the id of its run, a path, or a "
-        "Hugging Face id.",
+        "Hugging Face id. Or the path of an oracle, a reward over words as JSON.",
     )
     against: str | None = Field(
         None,

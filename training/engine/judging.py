@@ -1,4 +1,4 @@
-"""Judges: reward models that give a number to a response. Sequence classifiers with one output, and UltraRM.
+"""Judges: what gives a number to a response. Sequence classifiers with one output, UltraRM, and oracles.
 
 UltraRM (arXiv 2310.01377) is a Llama with a linear `regression_head` that transformers has no class for; what
 it reads is not a chat template but "Human: …\\nAssistant: …".
@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import jinja2
 import torch
@@ -25,10 +25,11 @@ from transformers import (
 from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME
 from transformers.utils.hub import has_file
 
-from training.engine import base, reward_model
+from training.engine import base, opponents, oracle, reward_model
 from training.engine.encoding import PLAIN_TEMPLATE
 from training.engine.errors import ModelError
 from training.engine.logps import evaluating
+from training.engine.oracle import Oracle
 from training.engine.records import Messages
 from training.engine.run import device
 
@@ -58,16 +59,19 @@ class UltraRM(LlamaPreTrainedModel):  # type: ignore[misc]
 class RewardJudge:
     """Gives rewards; NaN where a conversation is longer than the model's positions.
 
-    `ids`: a conversation as the model reads it. `rewards`: of right-padded batches.
+    `ids`: a conversation as the model reads it. `rewards`: of right-padded batches. `reading`: what `ids`
+    follows from, as JSON.
     """
 
     model: Any
     pad_id: int
     ids: Callable[[Messages, str], list[int]]
     rewards: Callable[[dict[str, Tensor]], Tensor]
+    reading: Any = None
     rows: int = 16
     tokens: int = 16_384
     done: Callable[[int], None] = lambda _: None
+    ends: ClassVar[bool] = False  # see `duels.Judge`
 
     def __call__(self, conversations: Sequence[tuple[Messages, str]]) -> list[float]:
         """A reward for each (prompt, response). Raises ModelError where the judge cannot read one."""
@@ -88,6 +92,10 @@ class RewardJudge:
                 count += len(places)
         self.done(count)
         return found
+
+    def sha256(self) -> str:
+        """What it is, whatever it is called: see `opponents.of_judge`."""
+        return opponents.of_judge(self.model, self.reading)
 
     def _batch(self, rows: Sequence[list[int]]) -> dict[str, Tensor]:
         where = next(self.model.parameters()).device
@@ -110,11 +118,14 @@ def check(named: str, folder: Path) -> None:
     """Look whether a judge is to be had, without its weights.
 
     Args:
-        named: a folder (below `folder`, if it is there), or a Hugging Face id.
+        named: a folder or an oracle's file (below `folder`, if it is there), or a Hugging Face id.
 
     Raises:
         ModelError: it is not, it is no reward model, or its weights are no safetensors.
     """
+    if (file := oracle.find(folder / named)) is not None:
+        oracle.read(file)
+        return
     _is_ultra(named, folder)
     place = _place(named, folder)
     try:
@@ -125,12 +136,24 @@ def check(named: str, folder: Path) -> None:
         raise _no_judge(named, "its weights are no safetensors, and no others are opened; convert them first")
 
 
-def open_judge(named: str, folder: Path, **options: Any) -> RewardJudge:
-    """The judge, in the precision it is stored in; `options` are fields of RewardJudge.
+def open_judge(
+    named: str, folder: Path, *, done: Callable[[int], None] = lambda _: None, **options: Any
+) -> RewardJudge | Oracle:
+    """The judge, a model in the precision it is stored in.
+
+    Args:
+        done: is called with the number of responses judged so far (it may raise to stop).
+        options: other fields of RewardJudge.
 
     Raises:
         ModelError: see `check`, or its weights cannot be loaded.
     """
+    if (file := oracle.find(folder / named)) is not None:
+        return oracle.read(file, done=done)
+    return _reward_judge(named, folder, done=done, **options)
+
+
+def _reward_judge(named: str, folder: Path, **options: Any) -> RewardJudge:
     ultra, place = _is_ultra(named, folder), _place(named, folder)
     loader = UltraRM if ultra else AutoModelForSequenceClassification
     model = base.load(loader, place, None, dtype="auto", use_safetensors=True)
@@ -143,6 +166,7 @@ def open_judge(named: str, folder: Path, **options: Any) -> RewardJudge:
             pad_id,
             lambda prompt, response: tokenizer(ultra_text(prompt, response))["input_ids"],
             lambda batch: model(**batch),
+            ["UltraRM", opponents.of_tokenizer(tokenizer)],
             **options,
         )
     if not tokenizer.chat_template:
@@ -160,7 +184,12 @@ def open_judge(named: str, folder: Path, **options: Any) -> RewardJudge:
         return found
 
     return RewardJudge(
-        model, pad_id, ids, lambda batch: reward_model.rewards(model, batch, bf16=False), **options
+        model,
+        pad_id,
+        ids,
+        lambda batch: reward_model.rewards(model, batch, bf16=False),
+        ["chat", opponents.of_tokenizer(tokenizer)],
+        **options,
     )
 
 
@@ -218,5 +247,5 @@ def _no_judge(named: str, why: str) -> ModelError:
         f"The judge {named!r} is no reward model that can be read: {why}.",
         code="judge_unusable",
         hint="A judge is a `model` folder of a reward_model run, a sequence classifier with one output, or "
-        "UltraRM, as a path or a Hugging Face id, with safetensors.",
+        "UltraRM, as a path or a Hugging Face id, with safetensors; or an oracle's .json file.",
     )

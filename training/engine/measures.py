@@ -83,13 +83,8 @@ def words(name: str) -> str:
 
     The sections of a benchmark stand for themselves.
     """
-    found = (
-        name.removeprefix("sections ")
-        .removeprefix("n_")
-        .replace("_", " ")
-        .replace("logp", "log-probability")
-        .replace("log ratio", "log-ratio")
-    )
+    found = name.removeprefix("sections ").removeprefix("n_").replace("_", " ").replace("sha256", "SHA-256")
+    found = found.replace("logp", "log-probability").replace("log ratio", "log-ratio")
     found = re.sub(NAMES, lambda one: one[0].upper() if one[0] == "kl" else one[0].title(), found)
     return found[:1].upper() + found[1:]
 

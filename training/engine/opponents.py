@@ -1,4 +1,4 @@
-"""Who wrote what a judge set against our responses: told by what it is, not by what it is called."""
+"""Who judged, and who wrote what ours was set against: told by what it is, not by what it is called."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ import torch
 
 from training.engine import sharding
 from training.engine.evaluation_spec import GenerationSpec
-from training.engine.reference import UNTOLD
+from training.engine.reference import UNTOLD, weights_hash
 
 ADAPTERS = ("lora_", "modules_to_save")  # how the parts of a name begin that an adapter brought
 WRAPPED = ("base_layer", "original_module")  # parts of a name behind which an adapter put the model's own
+PASSING = ("truncation", "padding")  # of a tokenizer: what its last call asked for
 
 
 def of_model(model: Any) -> str:
@@ -35,6 +36,27 @@ def of_model(model: Any) -> str:
         rounded = sharding.whole(tensor).to("cpu", torch.bfloat16).contiguous()
         digest.update(rounded.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
+
+
+def of_judge(model: Any, reading: Any) -> str:
+    """SHA-256 of a judge: its weights as they are stored, its config, and how it reads a conversation.
+
+    Not rounded, as `of_model` is: a judge in fewer bits gives other rewards.
+
+    Args:
+        reading: all that decides which tokens it sees, as JSON; see `of_tokenizer`.
+    """
+    told = json.dumps(reading, sort_keys=True, default=str)
+    return hashlib.sha256(f"{weights_hash(model)} {told}".encode()).hexdigest()
+
+
+def of_tokenizer(tokenizer: Any) -> dict[str, Any]:
+    """What of a tokenizer decides which tokens a conversation becomes, as JSON."""
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    known = json.loads(backend.to_str()) if backend is not None else {"vocabulary": tokenizer.get_vocab()}
+    kept = {name: value for name, value in known.items() if name not in PASSING}
+    names = tokenizer.special_tokens_map
+    return {"tokenizer": kept, "template": tokenizer.chat_template, "special": {**names}}
 
 
 def of_responses(lines: Iterable[Mapping[str, Any]]) -> str:

@@ -153,7 +153,9 @@ def _add_responses(group: Any) -> None:
     )
     group.add_argument("--samples", type=int, metavar="N", help="to each prompt")
     _add_sampling(group)
-    group.add_argument("--judge", metavar="MODEL", help="a reward model's folder or Hub id")
+    group.add_argument(
+        "--judge", metavar="MODEL", help="a reward model's folder or Hub id, or an oracle's file"
+    )
     group.add_argument(
         "--against",
         metavar="RUN",

@@ -291,7 +291,12 @@ def _duels(run: Run, ours: list[Line], theirs: list[Line], opponent: str) -> Due
     reference = f"reference {run.reference_name or run.spec.model.base}"
     found = duels.fought(pairs, judge, named=str(asked.judge), against=asked.against or reference)
     who = opponent or opponents.of_responses(their for _, their in pairs)
-    return replace(found, opponent=who, sampling=opponents.sampling(asked.generation))
+    return replace(
+        found,
+        opponent=who,
+        sampling=opponents.sampling(asked.generation),
+        judge_sha256=judge.sha256() if pairs else "",
+    )
 
 
 def _others(run: Run) -> list[Line]:

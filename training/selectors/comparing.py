@@ -64,7 +64,7 @@ def compared(user: Person, project: Project, ids: Sequence[int]) -> Comparison:
     """Measures, differences in the specs, and what the runs were made from. Raises like `chosen`."""
     runs = chosen(user, project, ids)
     by_id = {run.pk: run for run in runs}
-    prefetch_related_objects(runs, family.prefetched())
+    prefetch_related_objects(runs, family.prefetched(user))
     results: dict[int, list[Result]] = {run.pk: [] for run in runs}
     for item in Evaluation.objects.filter(run__in=runs):
         results[item.run_id].append(_result(item, by_id[item.run_id]))
@@ -122,7 +122,7 @@ def leaderboard(
     """
     finished = _finished(user, project)
     rows = finished if dataset is None else finished.filter(dataset=dataset)
-    newest = rows.prefetch_related(family.prefetched())[:MAX_RANKED]
+    newest = rows.prefetch_related(family.prefetched(user))[:MAX_RANKED]
     own = evaluation in catalog.BENCHMARKS
     runs = {run.pk: run for run in newest if own or _split(run) == HELD_OUT}
 

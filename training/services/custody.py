@@ -17,7 +17,7 @@ from django.db.models import F, QuerySet
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from training import transitions
+from training import artifacts, run_words, transitions
 from training.errors import RunLost
 from training.models import Run
 from training.services import telling
@@ -99,13 +99,17 @@ def stop(*, run: Run, at: datetime) -> None:
 
 
 def fail(*, run: Run, at: datetime, error: str, hint: str = "") -> None:
-    """The run cannot go on; `error` and `hint` are for the person who reads them. Raises RunLost."""
-    _end(run, "fail", at, error=error, hint=hint)
+    """The run cannot go on; `error` and `hint` are for the person who reads them. Raises RunLost.
+
+    They are stored without this machine's folders.
+    """
+    folder = artifacts.folder(run.pk)
+    _end(run, "fail", at, error=run_words.told(error, folder), hint=run_words.told(hint, folder))
 
 
 def warn(*, run: Run, code: str, message: str) -> None:
     """Add a warning that the run's page shows, whether the run still goes on or has ended."""
-    warning = {"code": code, "message": message}
+    warning = {"code": code, "message": run_words.told(message, artifacts.folder(run.pk))}
     row = Run.objects.filter(pk=run.pk, attempt=run.attempt)
     row.update(warnings=[*run.warnings, warning])
     run.warnings = [*run.warnings, warning]

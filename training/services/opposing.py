@@ -9,13 +9,14 @@ from typing import Any
 from annotation.errors import DomainError
 from annotation.exports.canonical import PREFERENCES
 from annotation.exports.source import Source, table
-from annotation.models import PopDataset
+from annotation.models import PopDataset, User
 from annotation.selectors import datasets
 from training import artifacts, lineage
 from training.engine.evaluations.duels import FEWEST, prompt_id
 from training.engine.spec import RunSpec
 from training.errors import Invalid
 from training.models import Run
+from training.services import sources
 
 SPLITS = {
     "heldout": ("held-out split", {"heldout"}),
@@ -24,7 +25,7 @@ SPLITS = {
 }
 
 
-def check(dataset: PopDataset, spec: RunSpec) -> None:
+def check(dataset: PopDataset, spec: RunSpec, by: User) -> None:
     """The other run's responses are to enough of the prompts that this one will answer.
 
     Files are read only where datasets, splits or numbers of prompts differ; of files that are gone or
@@ -34,8 +35,8 @@ def check(dataset: PopDataset, spec: RunSpec) -> None:
         Invalid: they are not; it names the data that the other run's responses are of.
     """
     run_id = lineage.named(spec.evaluation.against)
-    rows = Run.objects.select_related("dataset__project").filter(project=dataset.project_id, pk=run_id or 0)
-    against, count = rows.first(), spec.evaluation.generation.prompts
+    rows = sources.usable(dataset.project, lineage.AGAINST, by).filter(pk=run_id or 0)
+    against, count = rows.select_related("dataset__project").first(), spec.evaluation.generation.prompts
     if against is None:
         return
     split, theirs = _split(spec.model_dump(include={"kind", "subject"})), _split(against.spec)

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import transaction
 
+from training import artifacts, run_words
 from training.engine import events
 from training.engine.events import Event
 from training.errors import RunLost
@@ -25,7 +26,8 @@ def ingest(*, run: Run, file: Path) -> list[Event]:
     Raises:
         RunLost: the run is somebody else's now; nothing was written.
     """
-    lines = list(islice(events.read(file, run.events_read), BATCH))
+    read = islice(events.read(file, run.events_read), BATCH)
+    lines = [(start, end, _told(run, event)) for start, end, event in read]
     if not lines:
         return []
     read_to = lines[-1][1]
@@ -41,6 +43,11 @@ def ingest(*, run: Run, file: Path) -> list[Event]:
     for name, value in {"events_read": read_to, **changes}.items():
         setattr(run, name, value)
     return [event for _, _, event in lines]
+
+
+def _told(run: Run, event: Event) -> Event:
+    """The event without this machine's folders."""
+    return event.model_copy(update={"data": run_words.told(event.data, artifacts.folder(run.pk))})
 
 
 def _now() -> Any:

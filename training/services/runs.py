@@ -63,8 +63,8 @@ def launch(
         subject_run: id of the run that an evaluation is of, likewise.
 
     Raises:
-        Invalid: the spec is not valid, a model that it names may not be used, or the dataset lacks what it
-            needs.
+        Invalid: the spec is not valid, a model that it names may not be used or is of a run that there is not
+            for `by`, or the dataset lacks what it needs.
         Conflict: the dataset is not frozen.
         NotFound, NotAllowed: the user does not manage the project.
     """
@@ -78,10 +78,10 @@ def launch(
     checked = specs.checked(evaluating.completed(whole, dataset.project))
     specs.check_models(checked)
     specs.check_dataset_serves(dataset, checked)
-    opposing.check(dataset, checked)
+    opposing.check(dataset, checked, by)
     checked.dataset = DatasetRef(path="dataset", sha256=dataset.sha256)
     with transaction.atomic():
-        made_from = sources.found(dataset.project, checked.model_dump(mode="json"))
+        made_from = sources.found(dataset.project, checked.model_dump(mode="json"), by)
         run = _numbered(dataset, checked, by, at)
         sources.link(run, made_from)
         audit.record(
@@ -181,7 +181,7 @@ def delete(*, run: Run, by: User, at: datetime) -> None:
     pk, number = run.pk, run.number
     with transaction.atomic():
         Run.objects.select_for_update().filter(pk=pk).first()  # a launch from its model waits, or came before
-        sources.check_unused(run)
+        sources.check_unused(run, by)
         audit.record(
             by=by, at=at, verb="run.deleted", project=run.project, target=run, details={"number": number}
         )

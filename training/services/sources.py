@@ -9,12 +9,16 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from annotation.models import Project
-from training import artifacts, kept_checkpoints, lineage, transitions
+from django.db.models import QuerySet
+
+from annotation.models import Project, User
+from annotation.selectors import projects
+from training import artifacts, kept_checkpoints, lineage, rules, transitions
 from training.artifacts import Artifact
 from training.errors import Conflict, Invalid, NotPrepared
 from training.models import Run, RunLink
 
+ELSEWHERE = "a run of a project that you do not manage"
 _GONE = (
     "The model of {run}, which this run is made from, is neither on this machine nor in storage.",
     "Train that run again, and launch a new run from it.",
@@ -33,16 +37,24 @@ _UNWRITTEN = (
 )
 
 
-def found(project: Project, spec: dict[str, Any]) -> dict[str, Run]:
-    """The runs of the project that a whole spec names, by role; locked until the transaction ends.
+def usable(project: Project, role: str, by: User) -> QuerySet[Run]:
+    """The runs that can have the role: of the project, or for some roles of any that `by` manages."""
+    if role in lineage.ELSEWHERE:
+        return Run.objects.filter(project__in=projects.managed_by(by))
+    return Run.objects.filter(project=project)
+
+
+def found(project: Project, spec: dict[str, Any], by: User) -> dict[str, Run]:
+    """The runs that a whole spec names, by role; locked until the transaction ends.
 
     Raises:
-        Invalid: there is no such run here, it has no model, or its model is of the wrong kind. Of a run of
-            another project it says that there is none.
+        Invalid: there is no such run, it has no model, or its model is of the wrong kind. Of a run that is
+            not `usable` it says that there is none.
     """
     named = lineage.sources(spec)
     checkpoint = (spec.get("subject") or {}).get("checkpoint")
-    rows = Run.objects.select_for_update().filter(project=project, pk__in=named.values()).order_by("id")
+    ours = {run_id for role, run_id in named.items() if usable(project, role, by).filter(pk=run_id).exists()}
+    rows = Run.objects.select_for_update().filter(pk__in=ours).order_by("id")
     by_id = {run.pk: run for run in rows}
     for role, run_id in named.items():
         _check(role, run_id, by_id.get(run_id), checkpoint)
@@ -51,7 +63,8 @@ def found(project: Project, spec: dict[str, Any]) -> dict[str, Run]:
 
 def _check(role: str, run_id: int, run: Run | None, checkpoint: int | None) -> None:
     if run is None:
-        raise _refusal(role, f"There is no run with the id {run_id} in this project.")
+        more = ", nor in another one that you manage" if role in lineage.ELSEWHERE else ""
+        raise _refusal(role, f"There is no run with the id {run_id} in this project{more}.")
     wanted = lineage.KINDS[role]
     if run.kind not in wanted:
         kinds = " or ".join(Run.Kind(kind).label for kind in wanted)
@@ -96,12 +109,13 @@ def link(run: Run, sources: dict[str, Run]) -> None:
     )
 
 
-def check_unused(run: Run) -> None:
-    """Raises Conflict while other runs are made from this one, with their names."""
-    links = list(RunLink.objects.filter(source=run).select_related("run")[:4])
+def check_unused(run: Run, by: User) -> None:
+    """Raises Conflict while other runs are made from this one, with the names of those that `by` manages."""
+    links = list(RunLink.objects.filter(source=run).select_related("run__project")[:4])
     if links:
         more = " and others" if len(links) > 3 else ""
-        words = ", ".join(f"“{link.run}”" for link in links[:3])
+        names = [f"“{link.run}”" if rules.can_see(by, link.run) else ELSEWHERE for link in links[:3]]
+        words = ", ".join(dict.fromkeys(names))
         evaluated = all(link.role == RunLink.Role.SUBJECT for link in links)
         what = "Evaluations of this run" if evaluated else "Made from this run's model"
         raise Conflict("run_in_use", f"{what}: {words}{more}. Delete those first.")
@@ -114,43 +128,50 @@ def bring(run: Run, folder: Path) -> None:
         NotPrepared: a model's files are gone.
         OSError: the disk is full, or storage is away.
     """
-    for link in RunLink.objects.filter(run=run).select_related("source"):
+    for link in RunLink.objects.filter(run=run).select_related("run", "source"):
         target = folder / lineage.folder_name(link.source.pk, link.role)
         if target.is_dir():
             continue
         part = target.with_suffix(".part")
         shutil.rmtree(part, ignore_errors=True)
         if link.role == RunLink.Role.SUBJECT:
-            _bring_whole(link.source, part, run.spec["subject"]["checkpoint"])
+            _bring_whole(link, part, run.spec["subject"]["checkpoint"])
         elif link.role == RunLink.Role.AGAINST:
             written = artifacts.find(link.source.pk, artifacts.RESPONSES)
-            _copy(_there([written] if written else [], link.source, _UNWRITTEN), part)
+            _copy(_there([written] if written else [], _called(link), _UNWRITTEN), part)
         else:
-            _bring_model(link.source, part)
+            _bring_model(link, part)
         part.rename(target)
 
 
-def _bring_model(source: Run, target: Path) -> None:
-    _copy(_there(artifacts.model_files(source.pk), source, _GONE), target, below="model")
+def _bring_model(link: RunLink, target: Path) -> None:
+    _copy(_there(artifacts.model_files(link.source_id), _called(link), _GONE), target, below="model")
 
 
-def _bring_whole(source: Run, target: Path, checkpoint: int | None) -> None:
+def _bring_whole(link: RunLink, target: Path, checkpoint: int | None) -> None:
     """A run's folder as evaluating it needs it: spec, model or checkpoint, what it was trained from."""
+    source, called = link.source, _called(link)
     if checkpoint is None:
-        _copy(_there(artifacts.model_files(source.pk), source, _GONE), target)
+        _copy(_there(artifacts.model_files(source.pk), called, _GONE), target)
     else:
-        _copy(_there(kept_checkpoints.files(source.pk, checkpoint), source, _NO_CHECKPOINT), target)
+        _copy(_there(kept_checkpoints.files(source.pk, checkpoint), called, _NO_CHECKPOINT), target)
     (target / "spec.json").write_text(json.dumps(lineage.with_folders(source.spec), ensure_ascii=False))
     if source.spec["model"]["base"] == "tiny":
-        _copy(_there(artifacts.files_below(source.pk, "base"), source, _NO_BASE), target)
-    for link in RunLink.objects.filter(run=source, role=RunLink.Role.BASE).select_related("source"):
-        _bring_model(link.source, target / lineage.folder_name(link.source.pk, link.role))
+        _copy(_there(artifacts.files_below(source.pk, "base"), called, _NO_BASE), target)
+    for below in RunLink.objects.filter(run=source, role=RunLink.Role.BASE).select_related("run", "source"):
+        _bring_model(below, target / lineage.folder_name(below.source_id, below.role))
 
 
-def _there(files: list[Artifact], source: Run, words: tuple[str, str]) -> list[Artifact]:
+def _called(link: RunLink) -> str:
+    """The source in messages, which managers of the run's project read: by name if it is of that project."""
+    own = link.source.project_id == link.run.project_id
+    return f"“{link.source}”" if own else lineage.reference(link.source_id)
+
+
+def _there(files: list[Artifact], called: str, words: tuple[str, str]) -> list[Artifact]:
     """The files. Raises NotPrepared where there are none."""
     if not files:
-        raise NotPrepared(words[0].format(run=f"“{source}”"), words[1])
+        raise NotPrepared(words[0].format(run=called), words[1])
     return files
 
 

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from training.engine import PopTrainer, judging
+from training.engine.evaluations import duels
 from training.study import pool
 from training.study.settings import Cell, Corpus, Labels
 
@@ -124,7 +125,9 @@ def told(folder: Path, _: Path, cell: Cell) -> dict[str, Any]:
 
 def _judged(judge: str, folder: Path, lines: Sequence[dict[str, Any]]) -> list[float]:
     """The device is left free for the next run."""
-    found = judging.open_judge(judge, folder)([(one["prompt"], one["response"]) for one in lines])
+    opened = judging.open_judge(judge, folder)
+    found = opened(list(map(duels.conversation(opened), lines)))
+    del opened
     gc.collect()
     torch.cuda.empty_cache()
     return found

@@ -9,9 +9,9 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from annotation.models import PopDataset
+from annotation.models import PopDataset, User
 from tests.callers import by_token, post, signed_in
-from tests.cast import Cast, add_preferences
+from tests.cast import Cast, add_preferences, make_project
 from training.engine.presets import PRESETS
 from training.models import Run, RunLink
 
@@ -35,9 +35,11 @@ def test_a_run_tells_what_it_was_made_from_and_what_from_it(
     assert made.status_code == 201, made.json()
     run = made.json()
     assert (run["kind"], run["method"], run["used_by"]) == ("preference", "mmpo", [])
+    here = {"project_id": cast.project.pk}
     assert run["sources"] == [
-        {"role": "base", "run": base.pk, "number": base.number, "name": "Base", "kind": "sft"},
-        {
+        here | {"role": "base", "run": base.pk, "number": base.number, "name": "Base", "kind": "sft"},
+        here
+        | {
             "role": "reward_model",
             "run": reward.pk,
             "number": reward.number,
@@ -96,3 +98,23 @@ def test_a_large_family_asks_no_more_queries(cast: Cast, make_run: MakeRun) -> N
     for _ in range(4):
         RunLink.objects.create(run=make_run(), source=base, role="base")
     assert queries() == before
+
+
+def test_a_judge_of_another_project_is_told_to_whoever_manages_it(cast: Cast, make_run: MakeRun) -> None:
+    elsewhere = make_project(cast.owner, "Elsewhere")
+    judge = make_run(kind="reward_model", method="", has_model=True, name="Theirs")
+    made = make_run(name="Ours")
+    Run.objects.filter(pk=judge.pk).update(project=elsewhere)
+    RunLink.objects.create(run=made, source=judge, role="judge")
+
+    def sources(user: User) -> list[tuple[int, str]]:
+        found = signed_in(user).get(f"{RUNS}{made.pk}/").json()["sources"]
+        return [(one["project_id"], one["name"]) for one in found]
+
+    assert sources(cast.owner) == [(elsewhere.pk, "Theirs")]
+    assert sources(cast.admin) == []
+    compared = f"/api/v1/projects/{cast.project.slug}/compare?run={made.pk}"
+    for user, count in ((cast.owner, 1), (cast.admin, 0)):
+        assert len(signed_in(user).get(compared).json()["runs"][0]["sources"]) == count
+    used = signed_in(cast.owner).get(f"{RUNS}{judge.pk}/").json()["used_by"]
+    assert [(one["run"], one["project_id"]) for one in used] == [(made.pk, cast.project.pk)]

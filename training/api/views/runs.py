@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django_filters import rest_framework as filters
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -59,27 +61,30 @@ class RunViewSet(ApiViewSet):
         named = given.pop("dataset", None)
         dataset = None if named is None else datasets.get(self.by, named)
         run = runs.launch(dataset=dataset, by=self.by, at=self.at, **given)
-        return Response(RunDetailSerializer(run).data, status=201)
+        return Response(self._told(run), status=201)
 
     @documented(RunDetailSerializer)
     def retrieve(self, request: Request, pk: int) -> Response:
         """Where a run stands. Managers only."""
-        return Response(RunDetailSerializer(runs_seen.get(self.by, pk)).data)
+        return Response(self._told(runs_seen.get(self.by, pk)))
 
     @documented(RunDetailSerializer, refuses=(404, 409))
     def cancel(self, request: Request, pk: int) -> Response:
         """Stop a run; it writes a checkpoint first."""
         run = runs.cancel(run=runs_seen.get(self.by, pk), by=self.by, at=self.at)
-        return Response(RunDetailSerializer(run).data)
+        return Response(self._told(run))
 
     @documented(RunDetailSerializer, refuses=(404, 409))
     def resume(self, request: Request, pk: int) -> Response:
         """Queue a cancelled or failed run again; it goes on from its last checkpoint."""
         run = runs.resume(run=runs_seen.get(self.by, pk), by=self.by, at=self.at)
-        return Response(RunDetailSerializer(run).data)
+        return Response(self._told(run))
 
     @documented(None, status=204, refuses=(404, 409))
     def destroy(self, request: Request, pk: int) -> Response:
         """Delete a run that isn't going, with its files."""
         runs.delete(run=runs_seen.get(self.by, pk), by=self.by, at=self.at)
         return Response(status=204)
+
+    def _told(self, run: Run) -> Any:
+        return RunDetailSerializer(run, context={"by": self.by}).data

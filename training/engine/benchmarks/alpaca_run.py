@@ -145,4 +145,4 @@ def _generation(run: Run) -> GenerationSpec:
 
 def _endpoint() -> Endpoint:
     """Raises SpecError where the settings name none."""
-    return Endpoint(environment.text("POP_JUDGE_URL"), environment.text("POP_JUDGE_KEY"), connections=THREADS)
+    return Endpoint(environment.text("POP_JUDGE_URL"), environment.text("POP_JUDGE_KEY"))

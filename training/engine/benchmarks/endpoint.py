@@ -9,7 +9,6 @@ import json
 import math
 import random
 import threading
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,6 +18,7 @@ from typing import Any, Self
 
 import httpx2
 
+from training.engine.benchmarks.lines import Line
 from training.engine.errors import JudgeFailed, JudgeRefused, SpecError
 
 WORDS = 200  # characters of what a server says that are shown
@@ -32,8 +32,7 @@ class Patience:
     """How an endpoint is waited for, in seconds.
 
     Attributes:
-        timeout: for a connection, for any silence, and for an answer, which is given up at the first part of
-            it that comes later.
+        timeout: for a connection, for any silence, and for an answer, from the question to its last byte.
         retries: after what may pass: no connection, no answer in time, 408, 425, 429, 5xx, no completion.
         first: before the first retry; twice that before the next, and so on, less up to a half by chance.
         longest: between two tries, unless the server asks for more.
@@ -52,7 +51,7 @@ class Stopped(Exception):
 
 
 class Endpoint:
-    """Chat completions of one endpoint; threads may share it.
+    """Chat completions of one endpoint; threads may share it, each with a connection of its own.
 
     `wait`: waits for seconds and says whether to stop; by default until `stop` is called.
     """
@@ -63,7 +62,6 @@ class Endpoint:
         key: str = "",
         *,
         patience: Patience | None = None,
-        connections: int = 1,
         wait: Callable[[float], bool] | None = None,
     ) -> None:
         """Raises SpecError where `url` is no http address or `key` cannot be sent."""
@@ -74,11 +72,9 @@ class Endpoint:
         self._patience = patience or Patience()
         self._stopped = threading.Event()
         self._wait = wait or self._stopped.wait
-        self._http = httpx2.Client(
-            headers={"Authorization": f"Bearer {key}"} if key else {},
-            timeout=self._patience.timeout,
-            limits=httpx2.Limits(max_connections=connections),
-        )
+        self._tls = httpx2.create_ssl_context()
+        self._own = threading.local()
+        self._lines: list[Line] = []
 
     def __enter__(self) -> Self:
         return self
@@ -86,7 +82,8 @@ class Endpoint:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._http.close()
+        for line in self._lines:
+            line.close()
 
     def stop(self) -> None:
         """Have everybody who waits for another try give up."""
@@ -103,7 +100,7 @@ class Endpoint:
             if self._stopped.is_set():
                 raise Stopped
             try:
-                answer = self._heard(body)
+                answer = self._line().post(self.url, body, self._patience.timeout)
             except httpx2.RequestError as error:
                 problem, asked = self._unheard(error), 0.0
             else:
@@ -117,16 +114,14 @@ class Endpoint:
             hint=HINT,
         )
 
-    def _heard(self, body: Mapping[str, Any]) -> httpx2.Response:
-        """The whole answer. Raises RequestError, a ReadTimeout where it is not there in time."""
-        until = time.monotonic() + self._patience.timeout
-        parts = []
-        with self._http.stream("POST", self.url, json=body) as answer:
-            for part in answer.iter_raw():
-                parts.append(part)
-                if time.monotonic() > until:
-                    raise httpx2.ReadTimeout("the answer has not ended")
-        return httpx2.Response(answer.status_code, headers=answer.headers, content=b"".join(parts))
+    def _line(self) -> Line:
+        """This thread's own."""
+        if not hasattr(self._own, "line"):
+            headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
+            self._own.line = Line(headers=headers, timeout=self._patience.timeout, verify=self._tls)
+            self._lines.append(self._own.line)
+        line: Line = self._own.line
+        return line
 
     def clear(self, text: str) -> str:
         """Words without the key, in one line, shortened."""

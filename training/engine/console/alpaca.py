@@ -129,7 +129,6 @@ def _endpoint(given: argparse.Namespace) -> Endpoint:
         environment.text("POP_JUDGE_URL"),
         environment.text("POP_JUDGE_KEY"),
         patience=Patience(timeout=given.timeout, retries=given.retries, first=given.wait),
-        connections=given.concurrency,
     )
 
 

@@ -94,7 +94,11 @@ def _add_run(group: Any) -> None:
     )
     _add(group, "evaluations", "names with commas between them")
     _add(group, "generate", "have the trained model answer so many held-out prompts", default=": 0")
-    _add(group, "judge", "a reward model's folder or id, which compares the answers with the reference's")
+    _add(
+        group,
+        "judge",
+        "a reward model's folder or id, or an oracle's file, which compares the answers with the reference's",
+    )
     _add(group, "against", "a run's folder or generations.jsonl, instead of the reference's answers")
 
 

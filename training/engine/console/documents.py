@@ -230,7 +230,8 @@ def anchored(document: Document, folder: Path) -> Document:
         changes["dataset"] = {"path": str(_from(folder, path))}
     for section, name in (("model", "base"), ("evaluation", "judge")):
         named = _at(document, section, name)
-        if isinstance(named, str) and named != "tiny" and _is_path(folder, named):
+        file = name == "judge" and isinstance(named, str) and (folder / named).is_file()  # an oracle's
+        if isinstance(named, str) and named != "tiny" and (file or _is_path(folder, named)):
             changes[section] = {name: str(_model(_from(folder, named)))}
     if isinstance(reward_model, str | PathLike):
         changes["method"] = {"reward_model": str(_model(_from(folder, reward_model)))}

@@ -20,8 +20,10 @@ from training.engine.records import Messages
 Response = Mapping[str, Any]
 Pair = tuple[Response, Response]
 # Takes (prompt, response text) of each conversation and gives a reward for each; NaN: none.
-Judge = Callable[[Sequence[tuple[Messages, str]]], Sequence[float]]
+# One whose `ends` is true takes (prompt, response text, whether it ended by itself).
+Judge = Callable[[Sequence[Any]], Sequence[float]]
 
+ABOUT = ("judge", "judge_sha256", "against", "opponent", "sampling")
 FEWEST = 0.5  # of the prompts, which both sides must have answered
 NOT_JUDGED = "Nothing was judged: a win rate needs evaluation.generation.prompts and evaluation.judge."
 NO_REWARD = (
@@ -85,16 +87,13 @@ def matched(ours: Iterable[Response], theirs: Iterable[Response]) -> list[Pair]:
 
 
 def fought(pairs: Sequence[Pair], judge: Judge, *, named: str = "", against: str = "") -> Duels:
-    """The rewards of both sides of each pair. Equal texts get equal rewards, and are judged once."""
-    texts = {
-        (one["prompt_id"], one["response"]): (one["prompt"], one["response"])
-        for pair in pairs
-        for one in pair
-    }
-    given = [float(one) for one in judge(list(texts.values()))]
-    rewards = dict(zip(texts, given, strict=True))
+    """The rewards of both sides of each pair. What the judge cannot tell apart is judged once, and equal."""
+    told = conversation(judge)
+    asked = {(one["prompt_id"], *told(one)[1:]): told(one) for pair in pairs for one in pair}
+    given = [float(one) for one in judge(list(asked.values()))]
+    rewards = dict(zip(asked, given, strict=True))
     sides = [
-        [rewards[one["prompt_id"], one["response"]] for one in side] for side in zip(*pairs, strict=True)
+        [rewards[one["prompt_id"], *told(one)[1:]] for one in side] for side in zip(*pairs, strict=True)
     ] or [[], []]
     places = {name: place for place, name in enumerate(dict.fromkeys(one["prompt_id"] for one, _ in pairs))}
     return Duels(
@@ -105,6 +104,16 @@ def fought(pairs: Sequence[Pair], judge: Judge, *, named: str = "", against: str
         their_lengths=np.asarray([len(one["response"]) for _, one in pairs], np.float64),
         judge=named,
         against=against,
+    )
+
+
+def conversation(judge: Judge) -> Callable[[Response], tuple[Any, ...]]:
+    """Makes of a response what this judge takes; one that does not say how it ended has ended by itself."""
+    ends = getattr(judge, "ends", False)
+    return lambda one: (
+        one["prompt"],
+        one["response"],
+        *((one.get("ended") != "length",) if ends else ()),
     )
 
 
@@ -131,8 +140,7 @@ def finite(duels: Duels) -> tuple[Duels, str]:
 
 
 def reported(heldout: HeldOut, of: Callable[[Duels, int], dict[str, Any]]) -> dict[str, Any]:
-    """{"n" (pairs), "prompts", what `of` says of them, "judge", "against", "opponent", "sampling", "note"},
-    or why there is none.
+    """{"n" (pairs), "prompts", what `of` says of them, those of `ABOUT` that are known, "note"}, or why not.
 
     Args:
         of: takes pairs with finite rewards, and the seed of the bootstrap.
@@ -145,7 +153,7 @@ def reported(heldout: HeldOut, of: Callable[[Duels, int], dict[str, Any]]) -> di
         return {"skipped": note or NOT_JUDGED}
     found: dict[str, Any] = {"n": len(duels.ours), "prompts": len(np.unique(duels.prompts))}
     found |= of(duels, heldout.seed)
-    about = {name: getattr(duels, name) for name in ("judge", "against", "opponent", "sampling")}
+    about = {name: getattr(duels, name) for name in ABOUT}
     about["note"] = note
     return found | {name: text for name, text in about.items() if text}
 

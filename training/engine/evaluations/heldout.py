@@ -61,6 +61,7 @@ class Duels:
         judge, against: who judged, and whose responses they are, by name.
         opponent: SHA-256 that says who that is: of a model's weights, or of responses given as a file.
         sampling: how the responses were drawn.
+        judge_sha256: says who the judge is, by what it is made of and reads.
     """
 
     prompts: Ints
@@ -72,6 +73,7 @@ class Duels:
     against: str = ""
     opponent: str = ""
     sampling: str = ""
+    judge_sha256: str = ""
 
 
 @dataclass(frozen=True)

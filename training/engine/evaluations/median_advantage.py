@@ -15,8 +15,8 @@ def evaluate(heldout: HeldOut) -> dict[str, Any]:
     """Median and mean of our reward minus theirs, in the judge's unit; intervals resample prompts.
 
     Returns:
-        {"n", "prompts", "median_advantage", "mean_advantage", "…_interval", "judge", "against",
-        "opponent", "sampling"}.
+        {"n", "prompts", "median_advantage", "mean_advantage", "…_interval", and those of
+        `duels.ABOUT` that are known}.
     """
     return fights.reported(heldout, advantages)
 

@@ -20,7 +20,7 @@ def evaluate(heldout: HeldOut) -> dict[str, Any]:
 
     Returns:
         {"n", "prompts", "win_rate", "length_controlled_win_rate", "ties", "our_length", "their_length" (mean
-        characters), "…_interval", "judge", "against", "opponent", "sampling"}.
+        characters), "…_interval", and those of `duels.ABOUT` that are known}.
     """
     return fights.reported(heldout, rates)
 
