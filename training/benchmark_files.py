@@ -23,6 +23,7 @@ FILES: dict[tuple[str, str], tuple[str, ...]] = {
     ("alpaca_eval", "baseline"): (".json",),
     ("alpaca_eval", "prompt"): (".txt",),
 }
+LINK = "sources/benchmarks"
 _FILE = re.compile(r"[A-Za-z0-9][\w.\-]*")
 _HUB = re.compile(r"[A-Za-z0-9][\w.\-]*/[A-Za-z0-9][\w.\-]*(:[\w.\-]+)?")
 
@@ -69,29 +70,38 @@ def _check_file(named: str, endings: tuple[str, ...], place: str) -> None:
         raise _bad(f"There is no file {named} in the benchmark folder. {words}", place)
 
 
-def with_paths(spec: dict[str, Any]) -> dict[str, Any]:
-    """A run's spec as the engine reads it: paths in the place of files' names.
+def with_paths(spec: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """A run's spec as the engine reads it: paths below the run's folder in the place of files' names.
+
+    They lead through a link: no message then names where the benchmark folder lies on this machine.
 
     Raises:
         NotPrepared: a file is not on this machine.
+        OSError: the link cannot be made.
     """
     made = copy.deepcopy(spec)
     section = made.get("evaluation") or {}
     for (part, field), endings in FILES.items():
         named = (section.get(part) or {}).get(field)
         if named is not None and _is_file_name(named, endings):
-            section[part][field] = str(_here(named))
+            _check_here(named)
+            _link(folder / LINK)
+            section[part][field] = f"{LINK}/{named}"
     return made
 
 
-def _here(named: str) -> Path:
-    place = find(named)
-    if place is None:
+def _check_here(named: str) -> None:
+    if find(named) is None:
         raise NotPrepared(
             f"The benchmark's file {named} is not on this worker.",
-            f"Put it into {settings.BENCHMARK_DIR} there (POP_BENCHMARK_DIR), then launch the run again.",
+            "Put it into the benchmark folder there (POP_BENCHMARK_DIR), then launch the run again.",
         )
-    return place
+
+
+def _link(place: Path) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.unlink(missing_ok=True)
+    place.symlink_to(settings.BENCHMARK_DIR.resolve(), target_is_directory=True)
 
 
 def _is_file_name(named: str, endings: tuple[str, ...]) -> bool:

@@ -49,7 +49,7 @@ def prepare(run: Run) -> Path:
 
 def _write_spec(folder: Path, run: Run) -> None:
     fresh = folder / "spec.json.part"
-    spec = benchmark_files.with_paths(lineage.with_folders(run.spec))
+    spec = benchmark_files.with_paths(lineage.with_folders(run.spec), folder)
     fresh.write_text(json.dumps(spec, ensure_ascii=False, indent=2))
     fresh.replace(folder / "spec.json")
 

@@ -56,7 +56,7 @@ def again(run: Run, cast: Cast, data: str, **section: Any) -> Run:
     return runs.launch(subject_run=run.pk, spec={"evaluation": evaluation}, by=cast.owner, at=NOW)
 
 
-def test_a_model_is_scored_by_a_file_of_the_folder(engine: Callable[..., Run]) -> None:
+def test_a_model_is_scored_by_a_file_of_the_folder(engine: Callable[..., Run], folder: Path) -> None:
     made = world.build(preferences=24, wanted=30)
     dataset, owner = PopDataset.objects.get(pk=made["dataset"]), User.objects.get(pk=made["owner"])
     trained = engine(dataset=dataset, spec=SPEC, by=owner)
@@ -75,6 +75,17 @@ def test_a_model_is_scored_by_a_file_of_the_folder(engine: Callable[..., Run]) -
     assert rows["pair_accuracy"].dataset_sha256 == dataset.sha256
     assert bench.seed == rows["pair_accuracy"].seed
     assert bench.duration_seconds > 0
+    assert (folder / "bench.jsonl").is_file()  # what led there from the run's folder is gone, and it is not
+    assert not (artifacts.folder(run.pk) / "sources").exists()
+
+    # What is wrong with a file is told without the folder that it lies in.
+    (folder / "broken.jsonl").write_text('{"prompt": 1}\n')
+    broken = {"names": [], "rewardbench": {"data": "broken.jsonl"}}
+    with pytest.raises(AssertionError):  # the fixture's, of a run that did not finish
+        engine(subject_run=trained.pk, spec={"evaluation": broken}, by=owner)
+    failed = Run.objects.latest("pk")
+    assert failed.error == "sources/benchmarks/broken.jsonl, row 1: chosen is missing."
+    assert (folder / "broken.jsonl").is_file()
 
 
 def test_a_model_answers_and_a_judge_is_asked_by_the_settings(
@@ -157,18 +168,21 @@ def test_nothing_but_a_file_of_the_folder_or_a_hub_id_is_named(
 
 
 def test_hub_ids_and_files_of_another_machine_are_left_to_the_worker(
-    trained: Run, cast: Cast, folder: Path
+    trained: Run, cast: Cast, folder: Path, tmp_path: Path
 ) -> None:
     for named in ("allenai/reward-bench", "allenai/reward-bench:raw"):
         made = again(trained, cast, named)
-        assert benchmark_files.with_paths(made.spec) == made.spec
+        assert benchmark_files.with_paths(made.spec, tmp_path / "run") == made.spec
+    assert not (tmp_path / "run").exists()
     made = again(trained, cast, "bench.jsonl")
-    put = benchmark_files.with_paths(made.spec)["evaluation"]["rewardbench"]["data"]
-    assert put == str(folder / "bench.jsonl")
+    for _ in range(2):  # as for a second attempt
+        put = benchmark_files.with_paths(made.spec, tmp_path / "run")["evaluation"]["rewardbench"]["data"]
+    assert put == "sources/benchmarks/bench.jsonl"
+    assert (tmp_path / "run" / put).samefile(folder / "bench.jsonl")
     with override_settings(BENCHMARK_DIR=folder / "nowhere"):
         assert again(trained, cast, "bench.jsonl").state == Run.State.QUEUED
         with pytest.raises(NotPrepared, match=r"The benchmark's file bench\.jsonl is not on this worker"):
-            benchmark_files.with_paths(made.spec)
+            benchmark_files.with_paths(made.spec, tmp_path / "other")
 
 
 @pytest.mark.parametrize(
