@@ -13,7 +13,7 @@ from tests.engine.judge import Answer
 from tests.engine.test_rewardbench import folder
 from training.engine import runner
 from training.engine.benchmarks import annotated, outputs
-from training.engine.errors import Cancelled, DatasetError, JudgeRefused, SpecError
+from training.engine.errors import Cancelled, DatasetError, JudgeFailed, JudgeRefused, SpecError
 from training.engine.evaluation_spec import AlpacaEvalSpec
 from training.engine.evaluations import alpaca_eval
 from training.engine.events import EventWriter
@@ -110,6 +110,16 @@ def test_a_judge_that_fails_half_way_is_asked_for_the_rest_by_the_next_start(
     assert result(place)["n"] >= COUNT - 1
     written = next(one for one in world.told(place, "stage")[len(before) :] if "cached" in one.data)
     assert (written.data["total"], written.data["cached"]) == (0, COUNT)
+
+
+def test_a_judge_that_answers_nonsense_fails_the_run_in_words(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with judge.judge(lambda *_: Answer(body=judge.completion(None, "perhaps"))) as served:
+        monkeypatch.setenv("POP_JUDGE_URL", served.url)
+        with pytest.raises(JudgeFailed, match="named neither m nor M") as failure:
+            runner.train(world.open_run(again(tmp_path / "again", folder)))
+    assert failure.value.hint.startswith("Evaluate again with another judge")
 
 
 class StoppedAtOnce(EventWriter):

@@ -16,7 +16,7 @@ from training.engine.benchmarks.asking import Asking, Prices, Way
 from training.engine.benchmarks.endpoint import Endpoint
 from training.engine.benchmarks.verdict_cache import VerdictCache
 from training.engine.benchmarks.verdicts import Pair, Verdict
-from training.engine.errors import DatasetError
+from training.engine.errors import DatasetError, JudgeFailed
 from training.engine.evaluation_spec import GenerationSpec
 from training.engine.events import OneStage
 from training.engine.progress import Progress
@@ -26,6 +26,10 @@ from training.engine.run import Run, write_json
 NAME = "alpaca_eval"
 OUTPUTS, ANNOTATIONS = "alpaca-outputs.json", "alpaca-annotations.json"
 THREADS = 4  # questions at once
+OF_NO_USE = (
+    "Evaluate again with another judge or another prompt: it has to write m or M, by one token, with its "
+    "log-probabilities or without. What the model wrote is kept."
+)
 COUNTED = ("answers", "silent", "unread", "contradictions", "input_tokens", "output_tokens")
 
 
@@ -73,7 +77,10 @@ def add(subject: Subject, run: Run, wanted: Wanted) -> None:
     found, now = _answers(inner, pairs, wanted.way)
     rows = asking.annotated(pairs, wanted.way, found)
     write_json(run.folder / ANNOTATIONS, rows)
-    told = judged.about(rows, wanted.way, found, now)
+    try:
+        told = judged.about(rows, wanted.way, found, now)
+    except JudgeFailed as error:
+        raise JudgeFailed(error.message, hint=OF_NO_USE) from error
     result = annotated.result(rows, ours[0]["generator"], Helps.below(wanted.file.parent))
     result["remarks"] += [*judged.remarks(told), *judged.unpaired(pairs, ours, wanted.baseline)]
     result["judging"] = {name: told[name] for name in COUNTED if name in told}
