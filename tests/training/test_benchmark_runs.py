@@ -114,6 +114,7 @@ def test_a_model_answers_and_a_judge_is_asked_by_the_settings(
     assert alpaca.there(owner, run) == ["outputs", "annotations"]
     written = json.loads(b"".join(alpaca.file(owner, run, "outputs").chunks()))
     assert [one["instruction"] for one in written] == [one["instruction"] for one in texts]
+    assert {one["generator"] for one in written} == {f"run {trained.number}"} == {row.result["generator"]}
     with pytest.raises(NotFound):
         alpaca.file(owner, trained, "outputs")
     kept = [one.read_bytes() for one in artifacts.folder(run.pk).rglob("*") if one.is_file()]
