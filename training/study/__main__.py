@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -36,7 +37,7 @@ def main(words: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\nStopped. What was made is kept: the same command goes on.", file=sys.stderr)
         return 130
-    report.write(folder, found, " ".join(["python -m training.study", *(words or sys.argv[1:])]))
+    report.write(folder, found, f"python -m training.study {shlex.join(words or sys.argv[1:])}")
     print((folder / "report.md").read_text(encoding="utf-8"))
     print(f"{folder}/report.md and results.json", file=sys.stderr)
     return 0 if all(one.met for one in report.verdicts(found)) else UNMET
