@@ -272,6 +272,9 @@ STUDY_DIR = env.path("POP_STUDY_DIR", VAR_DIR / "study")  # what the study was t
 MODEL_DIRS: list[Path] = [
     Path(item).expanduser().resolve() for item in env.words("POP_MODEL_DIRS", [str(VAR_DIR / "models")])
 ]
+BENCHMARK_DIR = env.path("POP_BENCHMARK_DIR", VAR_DIR / "benchmarks")  # on the web host and on workers
+JUDGE_URL = env.text("POP_JUDGE_URL", "")  # an OpenAI-compatible endpoint, for AlpacaEval
+JUDGE_KEY = env.text("POP_JUDGE_KEY", "")
 RUN_SLOTS = env.whole("POP_RUN_SLOTS", 1)  # runs trained at once by one worker
 RUN_STALE_SECONDS = env.whole("POP_RUN_STALE_SECONDS", 60)
 RUN_GRACE_SECONDS = env.whole("POP_RUN_GRACE_SECONDS", 120)  # for the checkpoint after SIGTERM

@@ -6,6 +6,7 @@ from django.urls import URLPattern, path
 
 from frontend.views import (
     adjudication,
+    alpaca,
     arena,
     arena_adding,
     arena_responses,
@@ -132,6 +133,8 @@ RUNS = [
         responses.run_preference,
         name="run-preference",
     ),
+    path("runs/<int:run_id>/annotations/", alpaca.run_annotations, name="run-annotations"),
+    path("runs/<int:run_id>/alpaca-eval/<slug:file>/", alpaca.run_alpaca_file, name="run-alpaca-file"),
     path("runs/<int:run_id>/responses/", responses.run_responses, name="run-responses"),
     path("runs/<int:run_id>/responses/download/", responses.run_responses_file, name="run-responses-file"),
     path("runs/<int:run_id>/cancel/", run_page.run_cancel, name="run-cancel"),

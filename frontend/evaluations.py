@@ -34,7 +34,7 @@ class Report:
 
 def reports(evaluations: Iterable[Evaluation]) -> list[Report]:
     """In the order of the registry; those it does not know come last."""
-    order = list(catalog.EVALUATIONS)
+    order = list(catalog.shown())
     found = sorted(evaluations, key=lambda e: order.index(e.name) if e.name in order else len(order))
     return [_report(item) for item in found]
 
@@ -132,7 +132,7 @@ def _correlations(result: dict[str, Any]) -> str:
 
 
 def _report(item: Evaluation) -> Report:
-    entry = catalog.EVALUATIONS.get(item.name)
+    entry = catalog.shown().get(item.name)
     result = item.result
     return Report(
         name=item.name,

@@ -21,6 +21,8 @@ STAGES = {
     "evaluate": "Evaluation",
     "generate": "Responses",
     "judge": "Judging",
+    "rewardbench": "RewardBench",
+    "alpaca_eval": "AlpacaEval",
     "save": "Saving",
 }
 TILES = {
@@ -85,6 +87,13 @@ def _absent_stages(run: Run, of: Run | None) -> set[str]:
         absent |= {"generate", "judge"}
     elif not evaluation.get("judge"):
         absent.add("judge")
+    benchmarks = {"rewardbench": "data", "alpaca_eval": "baseline"}
+    unasked = {name for name, field in benchmarks.items() if not (evaluation.get(name) or {}).get(field)}
+    absent |= unasked
+    if len(unasked) < len(benchmarks) and not (
+        evaluation.get("names") or evaluation.get("generation", {}).get("prompts")
+    ):
+        absent |= {"reference", "evaluate"}
     return absent
 
 

@@ -101,6 +101,19 @@ def model_snippets(request: HttpRequest, run: Run) -> list[Snippet]:
     return [Snippet("fetch", "Download by API", fetch), Snippet("use", "Load it", use)]
 
 
+def annotations_snippet(run: Run) -> Snippet:
+    """Commands that make annotations of a run's downloaded model."""
+    name = archive_name(run)
+    code = (
+        f"pop-train alpaca-outputs {name} --instructions alpaca_eval.json \\\n"
+        f"  --generator {name} --out outputs.json\n"
+        "export POP_JUDGE_URL=https://… POP_JUDGE_KEY_FILE=…\n"
+        "pop-train alpaca-judge outputs.json alpaca_eval_gpt4_baseline.json \\\n"
+        "  --model JUDGE --out annotations.json"
+    )
+    return Snippet("annotations-how", "With the model downloaded and unpacked", code)
+
+
 def _answer_snippet(folder: str) -> str:
     return (
         "from transformers import AutoModelForCausalLM, AutoTokenizer\n\n"

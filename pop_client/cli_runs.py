@@ -17,6 +17,20 @@ from pop_client.signing_in import client
 app = typer.Typer(no_args_is_help=True, help="Training runs.")
 
 
+FIGURES = (
+    "win_rate",
+    "standard_error",
+    "discrete_win_rate",
+    "length_controlled_win_rate",
+    "length_controlled_standard_error",
+)
+
+
+class Figure(BaseModel):
+    name: str
+    value: float
+
+
 class Log(BaseModel):
     log: str
 
@@ -96,6 +110,20 @@ def evaluate(
         )
         again, cancel = partial(pop.run, made.id), partial(pop.cancel_run, made.id)
         finish(made, wait=wait, again=again, cancel=cancel, as_json=as_json)
+
+
+@app.command("alpaca-eval")
+def alpaca_eval(
+    run: int, annotations: Annotated[Path, typer.Argument(exists=True, dir_okay=False)], as_json: Json = False
+) -> None:
+    """AlpacaEval's win rates of a run's outputs, from its judge's annotations.json; the server keeps them."""
+    with client() as pop:
+        found = pop.add_annotations(run, annotations)
+    result = found.result
+    figures = [Figure(name=name, value=result[name]) for name in FIGURES if result.get(name) is not None]
+    say([found] if as_json else figures, as_json)
+    if not as_json:
+        typer.echo("\n".join(result.get("remarks", [])))
 
 
 def _read(spec: Path) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from pop_client.models import (
     ArenaAdded,
     ArenaResults,
     Dataset,
+    Evaluation,
     Import,
     Me,
     Preset,
@@ -167,6 +168,12 @@ class Client:
         spec = {"subject": dict(subject or {}), "evaluation": dict(evaluation or {})}
         asked = {"subject_run": run_id, "dataset": dataset_id, "spec": spec, "name": name}
         return self._one(Run, "POST", "/runs/", json=asked)
+
+    def add_annotations(self, run_id: int, file: Path) -> Evaluation:
+        """AlpacaEval's win rates from a judge's annotations.json of the run's outputs."""
+        with file.open("rb") as stream:
+            sent = {"file": (file.name, stream)}
+            return self._one(Evaluation, "POST", f"/runs/{run_id}/alpaca-eval", files=sent)
 
     def run(self, run_id: int) -> Run:
         return self._one(Run, "GET", f"/runs/{run_id}/")

@@ -144,6 +144,14 @@ class Run(BaseModel):
     has_model: bool
 
 
+class Evaluation(BaseModel):
+    name: str
+    result: dict[str, Any]
+    seed: int
+    dataset_sha256: str
+    duration_seconds: float
+
+
 class Preset(BaseModel):
     name: str
     title: str

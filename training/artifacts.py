@@ -22,8 +22,9 @@ from django.core.files.storage import FileSystemStorage, default_storage
 CHUNK = 1024 * 1024
 RESPONSES = "generations.jsonl"
 REFERENCE_RESPONSES = "reference-generations.jsonl"
+ALPACA = ("alpaca-outputs.json", "alpaca-annotations.json")  # of evaluation runs that asked for it
 # What is kept of a finished run beside its model and the base that was made for it.
-KEPT = ("evaluation.json", "log.txt", RESPONSES, REFERENCE_RESPONSES)
+KEPT = ("evaluation.json", "log.txt", RESPONSES, REFERENCE_RESPONSES, *ALPACA)
 BLOCK = tarfile.BLOCKSIZE
 _TAIL_BYTES = 256 * 1024
 

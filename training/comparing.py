@@ -17,6 +17,9 @@ from training import run_words
 from training.engine import catalog, measures
 from training.engine.measures import Measure
 
+# What AlpacaEval's results say of the judge and of whom it held the outputs against.
+SETTING = ("annotator", "baseline", "prompt")
+
 
 class Better(StrEnum):
     """Which values of a measure are the better ones."""
@@ -52,9 +55,19 @@ DIRECTIONS: dict[tuple[str, str], Better] = {
     ("win_rate", "length_controlled_win_rate"): Better.HIGHER,
     ("median_advantage", "median_advantage"): Better.HIGHER,
     ("median_advantage", "mean_advantage"): Better.HIGHER,
+    ("alpaca_eval", "win_rate"): Better.HIGHER,
+    ("alpaca_eval", "length_controlled_win_rate"): Better.HIGHER,
+    ("alpaca_eval", "discrete_win_rate"): Better.HIGHER,
+    ("rewardbench", "leaderboard"): Better.HIGHER,
+    ("rewardbench", "micro"): Better.HIGHER,
+    ("rewardbench", "sections Chat accuracy"): Better.HIGHER,
+    ("rewardbench", "sections Chat Hard accuracy"): Better.HIGHER,
+    ("rewardbench", "sections Safety accuracy"): Better.HIGHER,
+    ("rewardbench", "sections Reasoning accuracy"): Better.HIGHER,
+    ("rewardbench", "sections Prior Sets accuracy"): Better.HIGHER,
 }
 # Evaluations beside which the KL belongs: how far a policy went for it.
-WON = ("win_rate", "median_advantage")
+WON = ("win_rate", "median_advantage", "alpaca_eval")
 # KL to the reference, nats a token: over a policy's own responses, or at contexts of the data.
 KL = (("divergence", "generated kl_token"), ("divergence", "contexts kl_token"))
 
@@ -65,7 +78,10 @@ Identity = tuple[str | None, str | None]
 
 @dataclass(frozen=True)
 class Result:
-    """A stored evaluation of a run, on a split of a dataset; `rewards`: of a reward model's."""
+    """A stored evaluation of a run, on a split of a dataset; `rewards`: of a reward model's.
+
+    A benchmark has data of its own, no split, and the same scale for policies and reward models.
+    """
 
     name: str
     result: Mapping[str, Any]
@@ -155,6 +171,9 @@ OTHER_SETTING = "Another judge or opponent"
 OTHER_JUDGE = "Other judge, same name"
 OTHER_OPPONENT = "Other opponent, same name"
 OTHER_SAMPLING = "Responses drawn otherwise"
+OTHER_TOKENS = "Tokenised otherwise"
+OTHER_FIT = "Length controlled otherwise"
+CONTROLLED = ("length_controlled_win_rate",)
 
 
 def key_of(evaluation: str, measure: str) -> str:
@@ -163,7 +182,7 @@ def key_of(evaluation: str, measure: str) -> str:
 
 
 def evaluation_title(name: str) -> str:
-    entry = catalog.EVALUATIONS.get(name)
+    entry = catalog.shown().get(name)
     return entry.title if entry else measures.words(name)
 
 
@@ -185,7 +204,7 @@ def lines(runs: Sequence[Iterable[Result]]) -> list[Line]:
             for measure in measures.measures(one.result):
                 row = found.setdefault((one.name, measure.name), [None] * len(runs))
                 row[column] = (measure, one)
-    known = list(catalog.EVALUATIONS)
+    known = list(catalog.shown())
     names = sorted(found, key=lambda key: known.index(key[0]) if key[0] in known else len(known))
     return [_line(*name, found[name]) for name in names]
 
@@ -275,15 +294,20 @@ def _line(evaluation: str, measure: str, found: Sequence[tuple[Measure, Result] 
 
 def _incomparable(given: Sequence[tuple[Measure, Result]]) -> str:
     """Why the values of a line say nothing about each other; empty where they do."""
-    if len({result.dataset_sha256 for _, result in given}) > 1:
-        return OTHER_DATA
-    if len({result.split for _, result in given}) > 1:
-        return OTHER_SPLIT
-    if len({result.rewards for _, result in given}) > 1:
-        return OTHER_KIND
-    if len({measure.n for measure, _ in given}) > 1:
-        return OTHER_COUNT
-    return unlike(result for _, result in given)
+    found = (why for why, told in _SAME if len({told(*one) for one in given}) > 1)
+    return next(found, "") or unlike(result for _, result in given)
+
+
+# What has to be the same, and what is said where it is not; the first one counts.
+_SAME: tuple[tuple[str, Callable[[Measure, Result], Any]], ...] = (
+    (OTHER_DATA, lambda _, result: result.dataset_sha256),
+    (OTHER_SPLIT, lambda _, result: result.split),
+    (OTHER_KIND, lambda _, result: result.rewards),
+    (OTHER_COUNT, lambda measure, _: measure.n),
+    (OTHER_TOKENS, lambda _, result: result.result.get("tokenised")),
+    (OTHER_SETTING, lambda _, result: tuple(result.result.get(name) for name in SETTING)),
+    (OTHER_FIT, lambda measure, result: result.result.get("glm") if measure.name in CONTROLLED else None),
+)
 
 
 def _named(result: Result, name: str) -> Measure | None:

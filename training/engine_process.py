@@ -1,4 +1,7 @@
-"""The engine as a child process: in a session of its own, with no secrets, its output in log.txt."""
+"""The engine as a child process: in a session of its own, its output in log.txt.
+
+It gets no secret but the key of a judge that it has to ask.
+"""
 
 from __future__ import annotations
 
@@ -22,11 +25,11 @@ _WITHHELD = ("DJANGO_", "DATABASE_", "CELERY_", "POP_", "POSTGRES_", "REDIS_", "
 class EngineProcess:
     """`python -m training.engine train FOLDER`, and the ways to end it. Raises NotPrepared."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, asks_judge: bool = False) -> None:
         self.started_at: datetime = timezone.now()
         self.kill_at = float("inf")
         try:
-            self._child = _start(folder)
+            self._child = _start(folder, environment(asks_judge=asks_judge))
         except OSError as error:
             raise NotPrepared(
                 f"The engine could not be started: {error}",
@@ -62,12 +65,12 @@ class EngineProcess:
             os.killpg(self._child.pid, number)
 
 
-def _start(folder: Path) -> subprocess.Popen[bytes]:
+def _start(folder: Path, given: dict[str, str]) -> subprocess.Popen[bytes]:
     with (folder / "log.txt").open("ab") as log:
         return subprocess.Popen(  # noqa: S603 - the interpreter from the settings
             [settings.ENGINE_PYTHON, "-m", "training.engine", "train", str(folder)],
             cwd=folder,
-            env=_environment(),
+            env=given,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -75,11 +78,14 @@ def _start(folder: Path) -> subprocess.Popen[bytes]:
         )
 
 
-def _environment() -> dict[str, str]:
+def environment(*, asks_judge: bool) -> dict[str, str]:
+    """What the engine is started with; a judge's address and key if it has to ask one."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(_WITHHELD)}
     path = os.pathsep.join(part for part in (str(settings.BASE_DIR), kept.get("PYTHONPATH", "")) if part)
+    judge = {"POP_JUDGE_URL": settings.JUDGE_URL, "POP_JUDGE_KEY": settings.JUDGE_KEY}
     return {
         **kept,
+        **(judge if asks_judge else {}),
         "PYTHONPATH": path,
         "POP_SUPERVISED": "1",
         "PYTHONUNBUFFERED": "1",

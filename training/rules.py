@@ -69,6 +69,25 @@ def can_evaluate(user: Person, run: Run) -> bool:
     return can_see(user, run) and there and run.kind in lineage.KINDS["subject"]
 
 
+def can_take_annotations(user: Person, run: Run) -> bool:
+    """Whether a judge's annotations of its outputs say something: it has a model that writes."""
+    return can_see(user, run) and _writes(run)
+
+
+def check_take_annotations(user: Person, run: Run) -> None:
+    """Raises NotFound or NotAllowed like `check_see`, and Conflict where there is no model that writes."""
+    check_see(user, run)
+    if not _writes(run):
+        raise Conflict(
+            "no_outputs",
+            "Annotations are of what a run's model wrote, and this run has no model that writes.",
+        )
+
+
+def _writes(run: Run) -> bool:
+    return run.has_model and run.kind in (Run.Kind.PREFERENCE, Run.Kind.SFT)
+
+
 def _has_start(run: Run) -> bool:
     """Something to go on from; an evaluation needs nothing, as it begins again and finds what is cached."""
     return run.has_checkpoint or run.kind == Run.Kind.EVALUATION

@@ -14,7 +14,7 @@ from django.conf import settings
 
 from annotation.errors import DomainError
 from annotation.selectors import datasets
-from training import artifacts, leaving, lineage, specs
+from training import artifacts, benchmark_files, leaving, lineage, specs
 from training.errors import NotPrepared
 from training.models import Run
 from training.services import sources
@@ -49,7 +49,8 @@ def prepare(run: Run) -> Path:
 
 def _write_spec(folder: Path, run: Run) -> None:
     fresh = folder / "spec.json.part"
-    fresh.write_text(json.dumps(lineage.with_folders(run.spec), ensure_ascii=False, indent=2))
+    spec = benchmark_files.with_paths(lineage.with_folders(run.spec), folder)
+    fresh.write_text(json.dumps(spec, ensure_ascii=False, indent=2))
     fresh.replace(folder / "spec.json")
 
 

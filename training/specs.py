@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from annotation.models import PopDataset, Preference
 from annotation.models import Split as Splits
-from training import lineage
+from training import benchmark_files, lineage
 from training.engine import catalog, oracle
 from training.engine.catalog import UnknownEntry
 from training.engine.evaluation_spec import Split
@@ -59,6 +59,7 @@ def _check_storable(spec: RunSpec) -> None:
         "method.reward_model": spec.method.reward_model or "",
         "evaluation.judge": spec.evaluation.judge or "",
         "evaluation.against": spec.evaluation.against or "",
+        "evaluation.alpaca_eval.judge": spec.evaluation.alpaca_eval.judge or "",
     }
     fields = {place: ["A NUL character cannot be stored."] for place, text in texts.items() if "\0" in text}
     try:
@@ -81,7 +82,7 @@ def _complaints(error: ValidationError, spec: dict[str, Any]) -> Iterator[tuple[
 
 
 def check_models(spec: RunSpec) -> None:
-    """The models that a spec names are other runs, or may be used from where they are.
+    """The models and files that a spec names are other runs, or may be used from where they are.
 
     Raises:
         Invalid: they may not.
@@ -95,6 +96,7 @@ def check_models(spec: RunSpec) -> None:
         check_base(spec.evaluation.judge, "evaluation.judge")
     if spec.evaluation.against is not None:
         check_run(spec.evaluation.against, "evaluation.against")
+    benchmark_files.check(spec.evaluation)
 
 
 def check_run(named: str, field: str) -> None:
@@ -212,7 +214,7 @@ def check_dataset_serves(dataset: PopDataset, spec: RunSpec) -> None:
         asked = spec.reward.objective
         title = f"The objective {asked}"
         _check_serves(dataset, title, "reward.objective", rows=asked == "pop", scores=asked == "margin")
-    elif spec.kind == "evaluation":
+    elif spec.kind == "evaluation" and spec.evaluation.of_dataset:
         _check_split(dataset, spec.subject.split)
 
 

@@ -88,7 +88,8 @@ class Watch:
         self.why = Why.NOT_ASKED
         self.last_words: Event | None = None
         self.said_at = 0.0
-        self.engine = EngineProcess(folder)
+        asked = (run.spec.get("evaluation") or {}).get("alpaca_eval") or {}
+        self.engine = EngineProcess(folder, asks_judge=asked.get("judge") is not None)
 
     def until_settled(self) -> None:
         try:

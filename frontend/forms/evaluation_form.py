@@ -12,7 +12,17 @@ from training import lineage
 from training.engine import catalog
 from training.models import Run
 
-WRITES = ("evaluation.generation", "evaluation.judge", "evaluation.against")
+# What says nothing of a model of that kind: a reward model writes nothing, SFT has no reference.
+NOT_OF: dict[str, tuple[str, ...]] = {
+    Run.Kind.REWARD_MODEL: (
+        "evaluation.generation",
+        "evaluation.judge",
+        "evaluation.against",
+        "evaluation.rewardbench.compat",
+        "evaluation.alpaca_eval",
+    ),
+    Run.Kind.SFT: ("evaluation.rewardbench",),
+}
 SPLITS = {"heldout": "Held-out split", "train": "Training split", "all": "All preferences"}
 PICKED = ("subject.run", "subject.checkpoint")  # by the address, and by a list of those there are
 
@@ -51,7 +61,7 @@ def rendered(form: RunForm, run: Run) -> list[dict[str, Any]]:
 
 
 def _says_something(path: str, run: Run) -> bool:
-    return path not in PICKED and not (run.kind == Run.Kind.REWARD_MODEL and path.startswith(WRITES))
+    return path not in PICKED and not path.startswith(NOT_OF.get(run.kind, ()))
 
 
 def _fitting(row: dict[str, Any], run: Run) -> dict[str, Any]:

@@ -14,6 +14,7 @@ Schema = dict[str, Any]
 
 # Filled in by the service that starts the run, or shown elsewhere on the page.
 LEFT_OUT = {"version", "name", "kind", "dataset", "method"}
+AFTERWARDS = {"subject", "evaluation.rewardbench", "evaluation.alpaca_eval"}  # of runs that evaluate another
 TITLES = {
     "subject": "What is evaluated",
     "model": "Base model",
@@ -23,6 +24,8 @@ TITLES = {
     "training": "Training",
     "evaluation": "Evaluation",
     "evaluation.generation": "Responses to held-out prompts",
+    "evaluation.rewardbench": "RewardBench",
+    "evaluation.alpaca_eval": "AlpacaEval",
 }
 
 
@@ -55,7 +58,7 @@ def sections(kind: str = "preference") -> tuple[Section, ...]:
     """The sections in the form of a run of this kind, but the method; those that train have one form."""
     if kind == "evaluation":
         return tuple(one for one in _sections() if has_section(kind, one.path))
-    return tuple(one for one in _sections() if one.path != "subject")
+    return tuple(one for one in _sections() if one.path not in AFTERWARDS)
 
 
 @cache

@@ -62,6 +62,12 @@ def figure(value: Any) -> str:
 
 
 @register.filter
+def is_text(value: Any) -> bool:
+    """Whether a value of a table is text, which begins at the left."""
+    return isinstance(value, str)
+
+
+@register.filter
 def duration(seconds: float | None) -> str:
     """`95` → `1 min 35 s`; hours and days drop the smaller part."""
     if seconds is None:

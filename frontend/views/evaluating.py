@@ -13,7 +13,7 @@ from frontend.forms import evaluation_form
 from frontend.forms.run_form import RunForm
 from frontend.snippets import run_snippets
 from frontend.views.runs import frozen, launched, offered
-from training import lineage
+from training import benchmark_files, lineage
 from training.models import Run
 from training.selectors import lineage as family
 from training.selectors import runs as selectors
@@ -65,6 +65,11 @@ def _context(request: HttpRequest, run: Run, form: RunForm) -> dict[str, Any]:
         ],
         "judges": offered(request, project, "judge"),
         "opponents": offered(request, project, lineage.AGAINST),
+        "benchmarks": {
+            "benchmark-files": benchmark_files.names(*benchmark_files.ENDINGS),
+            "baseline-files": benchmark_files.names(".json"),
+            "prompt-files": benchmark_files.names(".txt"),
+        },
         "snippets": run_snippets(request, form, chosen),
         "missing": desk.missing_queues("gpu"),
     }

@@ -19,6 +19,7 @@ from frontend.plots import curves
 from frontend.run_state import model_card, stage_progress, stages, tiles
 from frontend.snippets import model_snippets
 from frontend.templatetags.desk import run_title
+from frontend.views import alpaca
 from frontend.views.runs import LIVE
 from training import rules, run_words
 from training.engine import catalog
@@ -187,6 +188,7 @@ def _results_context(request: HttpRequest, run: Run) -> dict[str, Any]:
     said = [text for one in shown for text in (one.skipped, *(words for _, words in one.remarks))]
     return {
         "reports": shown,
+        "of_dataset": not shown or any(one.name not in catalog.BENCHMARKS for one in shown),
         "names": _names(request, run, said),
         "has_margin_plot": bool(margin_accuracy(found) or margin_scatter(found, "")),
         "files": files,
@@ -194,4 +196,5 @@ def _results_context(request: HttpRequest, run: Run) -> dict[str, Any]:
         "card": model_card(files),
         "snippets": model_snippets(request, run),
         "responses": responses.count(user, run),
+        **alpaca.context(request, run),
     }

@@ -227,6 +227,13 @@ class World:
         (folder / "generations.jsonl").write_text("{}\n")
         return run
 
+    def run_with_alpaca_files(self) -> Run:
+        run = self.run()
+        folder = settings.RUNS_DIR / str(run.pk)
+        folder.mkdir(parents=True)
+        (folder / "alpaca-outputs.json").write_text("[]")
+        return run
+
     def run_that_answered(self) -> Run:
         """With responses of its model and of its reference."""
         run = self.run(number=6)

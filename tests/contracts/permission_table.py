@@ -166,6 +166,10 @@ def an_answer(world: World) -> dict[str, Any]:
 FINISHED = a_run()
 
 
+def a_run_with_alpaca_files(world: World) -> dict[str, Any]:
+    return {"pk": world.run_with_alpaca_files().pk, "file": "outputs"}
+
+
 def a_runs_preference(world: World) -> dict[str, Any]:
     run = world.run("finished", dataset=world.dataset)
     return {"pk": run.pk, "preference": run.project.preferences.earliest("pk").content_hash}
@@ -321,6 +325,8 @@ TABLE: dict[tuple[str, str], Row] = {
     ("GET", "api-run-curves"): managers("read", path=FINISHED),
     ("GET", "api-run-log"): managers("read", path=FINISHED),
     ("GET", "api-run-evaluations"): managers("read", path=FINISHED),
+    ("POST", "api-run-annotations"): managers("train", 415, FINISHED),  # JSON is no file
+    ("GET", "api-run-alpaca-file"): managers("read", path=a_run_with_alpaca_files),
     ("GET", "api-run-preference"): managers("read", path=a_runs_preference),
     ("GET", "api-run-responses"): managers("read", path=lambda world: {"pk": world.run_with_responses().pk}),
     ("GET", "api-run-model"): managers("read", path=lambda world: {"pk": world.run_with_model().pk}),

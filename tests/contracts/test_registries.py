@@ -14,12 +14,13 @@ from annotation.exports import EXPORTS
 from annotation.imports import FORMATS as IMPORTS
 from annotation.sampling import STRATEGIES
 from tests.contracts import tree
-from training.engine.catalog import EVALUATIONS, METHODS
+from training.engine.catalog import BENCHMARKS, EVALUATIONS, METHODS
 from training.engine.presets import PRESETS
 
 REGISTRIES: dict[str, Mapping[str, Any]] = {
     "methods": METHODS,
     "evaluations": EVALUATIONS,
+    "benchmarks": BENCHMARKS,
     "strategies": STRATEGIES,
     "consensus rules": RULES,
     "import formats": IMPORTS,
@@ -61,7 +62,7 @@ HELPERS = {
     "training/engine/evaluations/correlation.py": "correlations of many resamples at once",
     "training/engine/evaluations/duels.py": "pairs responses of two models and has them judged",
     "training/engine/evaluations/heldout.py": "what an evaluation is given",
-    "training/engine/evaluations/rewardbench.py": "a benchmark with data of its own; `pop-train rewardbench`",
+    "training/engine/evaluations/rewardbench.py": "a benchmark with data of its own, from scores to numbers",
     "training/engine/methods/adaptive_margin.py": "the margins of the two γ methods",
     "training/engine/methods/batch.py": "what a loss is given",
     "training/engine/methods/cross_entropy.py": "the formula of those that believe a label in part",

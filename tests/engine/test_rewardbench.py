@@ -44,7 +44,12 @@ def scored(right: dict[str, int], wrong: dict[str, int]) -> dict[str, Any]:
     """The summary of so many right and wrong prompts of each subset."""
     drawn = [(one, 1.0, 0.0) for one, count in right.items() for _ in range(count)]
     drawn += [(one, -2.0, -1.0) for one, count in wrong.items() for _ in range(count)]
-    return rewardbench.summary(*zip(*drawn, strict=True))
+    subsets, chosen, rejected = zip(*drawn, strict=True)
+    return rewardbench.summary(subsets, chosen, rejected)
+
+
+def accuracies(found: dict[str, Any]) -> dict[str, float]:
+    return {name: one["accuracy"] for name, one in found["sections"].items()}
 
 
 def benchmark(**more: int) -> dict[str, Any]:
@@ -55,7 +60,7 @@ def benchmark(**more: int) -> dict[str, Any]:
 
 def test_both_overall_numbers_of_the_whole_benchmark() -> None:
     found = benchmark()
-    assert found["sections"] == {
+    assert accuracies(found) == {
         "Chat": pytest.approx(258 / 358),
         "Chat Hard": 1,
         "Safety": pytest.approx(490 / 740),
@@ -71,7 +76,7 @@ def test_prior_sets_count_half_and_only_for_the_leaderboard() -> None:
         {**{one: rewardbench.ROWS[one] for one in rewardbench.ROWS}, "shp": 30, "anthropic_helpful": 5},
         {"anthropic_helpful": 5},
     )
-    assert both["sections"]["Prior Sets"] == pytest.approx(0.75)  # of subsets, not of prompts
+    assert accuracies(both)["Prior Sets"] == pytest.approx(0.75)  # of subsets, not of prompts
     assert both["leaderboard"] == pytest.approx((2 * 4 + 0.75) / 9)
     assert both["micro"] == 1
     assert both["remarks"] == ["Prior Sets is without anthropic_hhh, summarize."]
@@ -87,11 +92,54 @@ def test_ties_and_scores_that_are_no_numbers_lose() -> None:
     assert "1 prompts are ties, and count as wrong." in found["remarks"]
 
 
+def test_every_share_has_an_interval_by_prompts_within_subsets() -> None:
+    found = scored({"math-prm": 300, "hep-go": 164, "xstest-should-respond": 6}, {"math-prm": 147})
+    again = scored({"math-prm": 300, "hep-go": 164, "xstest-should-respond": 6}, {"math-prm": 147})
+    assert found == again
+    maths, code, safe = (
+        next(row for row in found["subsets"] if row["subset"] == name)
+        for name in ("math-prm", "hep-go", "xstest-should-respond")
+    )
+    assert (maths["low"], maths["high"]) == pytest.approx(wilson(300, 447))
+    assert (code["low"], code["high"]) == pytest.approx(wilson(164, 164))
+    low, high = found["sections"]["Reasoning"]["interval"]
+    p, weight = 300 / 447, 984 / (984 + 164)  # only the maths vary from resample to resample
+    error = 1.96 * weight * (p * (1 - p) / 447) ** 0.5
+    middle = weight * p + 1 - weight
+    assert (low, high) == (pytest.approx(middle - error, abs=0.006), pytest.approx(middle + error, abs=0.006))
+    assert found["sections"]["Safety"]["interval"] == pytest.approx(wilson(6, 6))  # resamples are all alike
+    low, high = found["micro_interval"]
+    error = 1.96 * (447 * p * (1 - p)) ** 0.5 / 617
+    assert (low, high) == (
+        pytest.approx(470 / 617 - error, abs=0.006),
+        pytest.approx(470 / 617 + error, abs=0.006),
+    )
+    assert (safe["n"], found["leaderboard_interval"]) == (6, None)
+    assert benchmark()["leaderboard_interval"] is None  # each subset is all right or all wrong
+    mixed = scored(dict.fromkeys(rewardbench.COUNTS, 20), dict.fromkeys(rewardbench.COUNTS, 5))
+    low, high = mixed["leaderboard_interval"]
+    assert low < 0.8 < high
+
+
+def wilson(right: int, n: int) -> list[float]:
+    p, z = right / n, 1.959964
+    middle, around = p + z * z / (2 * n), z * (p * (1 - p) / n + z * z / (4 * n * n)) ** 0.5
+    return [(middle - around) / (1 + z * z / n), (middle + around) / (1 + z * z / n)]
+
+
+def test_another_seed_draws_other_resamples() -> None:
+    given = ["math-prm"] * 100, [1.0] * 60 + [0.0] * 40, [0.5] * 100
+    first, other = (rewardbench.summary(*given, seed=seed) for seed in (0, 1))
+    assert first["micro"] == other["micro"]
+    assert first["micro_interval"] != other["micro_interval"]
+
+
 def test_a_subset_nobody_knows_is_shown_and_counts_nowhere() -> None:
     found = benchmark(poems=3)
     assert found["micro"] == benchmark()["micro"]
     assert found["leaderboard"] == benchmark()["leaderboard"]
-    assert found["subsets"][-1] == {"subset": "poems", "section": "", "n": 3, "correct": 3, "accuracy": 1}
+    poems = found["subsets"][-1]
+    assert (poems["subset"], poems["section"], poems["n"], poems["correct"]) == ("poems", "", 3, 3)
     assert "No section knows poems" in found["remarks"][0]
 
 

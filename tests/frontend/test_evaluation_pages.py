@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
@@ -13,6 +15,7 @@ from tests.callers import by_token, post
 from tests.frontend.conftest import Desk, make_run
 from tests.frontend.test_project_pages import text
 from training import artifacts
+from training.engine.evaluations import rewardbench
 from training.models import Evaluation, Run
 
 pytestmark = [pytest.mark.either, pytest.mark.django_db]
@@ -132,6 +135,102 @@ def test_what_cannot_be_evaluated_is_said_where_it_was_asked(
     assert "evaluation.judge" not in shown
     assert "heldout_loss" not in shown
     assert not Run.objects.filter(kind="evaluation").exists()
+
+
+def test_rewardbench_is_asked_for_and_read_on_the_pages(
+    owner_client: Client, desk: Desk, trained: Run, settings: Any, tmp_path: Path
+) -> None:
+    settings.BENCHMARK_DIR = tmp_path
+    for name in ("reward-bench.parquet", "base.json", "clf.txt", ".hidden.json"):
+        (tmp_path / name).touch()
+    ask = reverse("run-evaluate", args=[trained.pk])
+    shown = text(owner_client.get(ask))
+    assert '<option value="reward-bench.parquet">' in shown
+    assert 'list="benchmark-files"' in shown
+    assert '<datalist id="baseline-files"><option value="base.json"></option></datalist>' in shown
+    assert '<datalist id="prompt-files"><option value="clf.txt"></option></datalist>' in shown
+    assert "evaluation.rewardbench" not in text(
+        owner_client.get(reverse("run-new", args=[desk.project.slug]))
+    )
+    wanted = {"evaluation.names": [], "evaluation.rewardbench.data": "../x.json"}
+    refused = owner_client.post(ask, form(desk, **wanted))
+    assert refused.status_code == 422
+    assert "neither the name of a file of the benchmark folder" in text(refused)
+    wanted |= {"evaluation.rewardbench.data": "reward-bench.parquet", "evaluation.rewardbench.compat": "on"}
+    owner_client.post(ask, form(desk, **wanted))
+    made = Run.objects.latest("pk")
+    assert made.spec["evaluation"]["rewardbench"] == {"data": "reward-bench.parquet", "compat": True}
+    result = rewardbench.summary(["math-prm", "math-prm", "hep-go"], [1, 0, 1], [0, 1, 0])
+    Run.objects.filter(pk=made.pk).update(state="finished")
+    Evaluation.objects.create(run=made, name="rewardbench", result=result, created_at=made.created_at)
+    page = text(owner_client.get(reverse("run", args=[made.pk])))
+    for words in (
+        "RewardBench",
+        "Reasoning accuracy",
+        "Subsets, 2 rows",
+        "so there is no leaderboard",
+    ):
+        assert words in page
+    sft = make_run(desk.dataset, state="finished", kind="sft", has_model=True)
+    assert 'name="evaluation.rewardbench' not in text(
+        owner_client.get(reverse("run-evaluate", args=[sft.pk]))
+    )
+
+
+def test_a_judges_annotations_are_given_on_the_runs_page(
+    owner_client: Client, desk: Desk, trained: Run, settings: Any, tmp_path: Path
+) -> None:
+    settings.BENCHMARK_DIR = tmp_path
+    page, url = reverse("run", args=[trained.pk]), reverse("run-annotations", args=[trained.pk])
+    name = f"run-{trained.pk}-{trained.method}"
+    shown = text(owner_client.get(page))
+    assert f'hx-post="{url}"' in shown
+    assert f'<span class="mono">{name}</span>' in shown
+    both = {"instruction": "q", "output_1": "a", "generator_1": "base", "output_2": "b"}
+    rows = [both | {"generator_2": name, "preference": 1.75}, both | {"generator_2": name, "preference": 1}]
+
+    def give(rows: Any, **headers: str) -> Any:
+        sent = SimpleUploadedFile("annotations.json", json.dumps(rows).encode())
+        return owner_client.post(url, {"file": sent}, headers=headers)
+
+    refused = give([both | {"generator_2": "other", "preference": 1}], **{"HX-Request": "true"})
+    assert refused.status_code == 422
+    assert f"The annotations are of other, not of {name}." in text(refused)
+    assert "<html" not in text(refused)
+    assert "entry 1: instruction" in text(owner_client.get(give([{}])["Location"]))
+    assert give(rows, **{"HX-Request": "true"})["HX-Redirect"] == page
+    told = text(owner_client.get(page))
+    for words in (
+        "AlpacaEval",
+        "37.500",
+        "2 annotations: the benchmark has 805 prompts.",
+        "Another file takes",
+    ):
+        assert words in told
+    board = reverse("leaderboard", args=[desk.project.slug])
+    assert "37.5" in text(owner_client.get(board, {"measure": "alpaca_eval.win_rate"}))
+    Run.objects.filter(pk=trained.pk).update(kind="reward_model")
+    assert url not in text(owner_client.get(page))
+
+
+def test_what_was_written_and_judged_is_downloaded_from_the_page(
+    owner_client: Client, desk: Desk, trained: Run
+) -> None:
+    asked = {"evaluation.alpaca_eval.baseline": "base.json", "evaluation.alpaca_eval.judge": "tester"}
+    owner_client.post(reverse("run-evaluate", args=[trained.pk]), form(desk, **asked))
+    made = Run.objects.latest("pk")
+    assert made.spec["evaluation"]["alpaca_eval"]["judge"] == "tester"
+    Run.objects.filter(pk=made.pk).update(state="failed")
+    page, link = reverse("run", args=[made.pk]), reverse("run-alpaca-file", args=[made.pk, "outputs"])
+    assert link not in text(owner_client.get(page))
+    artifacts.folder(made.pk).mkdir(parents=True, exist_ok=True)
+    (artifacts.folder(made.pk) / "alpaca-outputs.json").write_text("[1]")
+    shown = text(owner_client.get(page))
+    assert f'href="{link}"' in shown
+    assert reverse("run-alpaca-file", args=[made.pk, "annotations"]) not in shown
+    answer = owner_client.get(link)
+    assert answer.getvalue() == b"[1]"
+    assert f'filename="run-{made.pk}-alpaca-outputs.json"' in answer["Content-Disposition"]
 
 
 def test_the_api_evaluates_by_the_runs_id_alone(desk: Desk, trained: Run) -> None:

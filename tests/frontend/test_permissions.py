@@ -157,6 +157,8 @@ TABLE = (
     Row("run-data", "get", "run", MANAGERS_READ),
     Row("run-model", "get", "run", (UNKNOWN, UNKNOWN, NO, UNKNOWN, MOVED)),  # this run left no model
     Row("run-preference", "get", "run's preference", MANAGERS_READ),
+    Row("run-annotations", "post", "run", MANAGERS_DO),
+    Row("run-alpaca-file", "get", "alpaca file", (UNKNOWN, UNKNOWN, NO, UNKNOWN, MOVED)),  # it made none
     Row("run-responses", "get", "run", MANAGERS_READ),
     Row("run-responses-file", "get", "run", (UNKNOWN, UNKNOWN, NO, UNKNOWN, MOVED)),  # it wrote none
     Row("run-cancel", "post", "run", MANAGERS_DO),
@@ -216,6 +218,7 @@ def address(row: Row, desk: Desk) -> str:
         "download": [desk.dataset.pk, "jsonl"],
         "comparison": [slug, "csv"],
         "run": [desk.run.pk],
+        "alpaca file": [desk.run.pk, "outputs"],
         "run's preference": [desk.run.pk, desk.project.preferences.earliest("pk").content_hash],
         "live run": [make_run(desk.dataset).pk if row.about == "live run" else 0],
         "token": [desk.token.token_key],

@@ -123,6 +123,12 @@ def test_a_run_from_start_to_model_and_the_webhook_that_is_told(pop: Pop, tmp_pa
     assert pop("runs", "log", run["id"], "--lines", 5).strip()
     pop("runs", "download", run["id"], "-o", tmp_path / "model.tar")
     assert (tmp_path / "model.tar").stat().st_size > 1000
+    both = {"instruction": "q", "output_1": "a", "generator_1": "base", "output_2": "b", "preference": 1.75}
+    annotations = tmp_path / "annotations.json"
+    annotations.write_text(json.dumps([both | {"generator_2": f"run-{run['id']}-{run['method']}"}]))
+    (evaluation,) = pop("runs", "alpaca-eval", run["id"], annotations, "--json")
+    assert evaluation["result"]["win_rate"] == 75
+    assert "the benchmark has 805 prompts" in pop("runs", "alpaca-eval", run["id"], annotations)
     assert "409" in pop("runs", "cancel", run["id"], code=1)
 
 

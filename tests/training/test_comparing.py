@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from training import comparing
 from training.comparing import Better, Cell, Line, Result, Standing
 from training.engine import catalog, measures
+from training.engine.evaluations import alpaca_eval, rewardbench
+from training.engine.evaluations.alpaca_eval import Difficulty
 from training.engine.evaluations.heldout import Duels, HeldOut
 
 BEST, SAME, WORSE = Standing.BEST, Standing.NOT_DISTINGUISHABLE, Standing.WORSE
@@ -179,6 +181,14 @@ def test_every_direction_is_of_a_measure_that_evaluations_give() -> None:
         for name, entry in catalog.EVALUATIONS.items()
         for one in measures.measures(catalog.load(entry.function)(everything))
     }
+    prompts = [*rewardbench.COUNTS, *rewardbench.PRIOR] * 2
+    bench = rewardbench.summary(prompts, *rng.normal(size=(2, len(prompts))).tolist())
+    share = rng.random(8) + 1
+    difficulty = Difficulty(rng.normal(size=8), np.zeros((0, 3)), np.zeros(0))
+    controlled = alpaca_eval.length_controlled(share, rng.normal(size=8), difficulty)
+    for one in measures.measures(alpaca_eval.rates(share) | controlled):
+        given.add(("alpaca_eval", one.name))
+    given |= {("rewardbench", one.name) for one in measures.measures(bench)}
     assert comparing.DIRECTIONS.keys() <= given
 
 

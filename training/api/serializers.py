@@ -216,6 +216,14 @@ class EvaluationSerializer(serializers.ModelSerializer[Evaluation]):
         return {name: spec[name] for name in ("subject", "evaluation") if name in spec}
 
 
+class AnnotationsSerializer(serializers.Serializer[Any]):
+    """An uploaded file: multipart/form-data."""
+
+    file = serializers.FileField(
+        allow_empty_file=True, max_length=255, help_text="AlpacaEval's annotations.json."
+    )
+
+
 class StoodSerializer(serializers.Serializer[Any]):
     """A PoP row that a preference stands in."""
 

@@ -17,6 +17,8 @@ from training.api.views.registries import (
     RunSpecSchemaViewSet,
 )
 from training.api.views.reports import (
+    RunAlpacaFileViewSet,
+    RunAnnotationsViewSet,
     RunModelViewSet,
     RunPreferenceViewSet,
     RunReportViewSet,
@@ -43,6 +45,8 @@ urlpatterns = [
     *route(f"{RUN}/curves/", RunReportViewSet, "run-curves", get="curves"),
     *route(f"{RUN}/log/", RunReportViewSet, "run-log", get="log"),
     *route(f"{RUN}/evaluations/", RunReportViewSet, "run-evaluations", get="evaluations"),
+    *route(f"{RUN}/alpaca-eval", RunAnnotationsViewSet, "run-annotations", post="create"),
+    *route(f"{RUN}/alpaca-eval/<slug:file>", RunAlpacaFileViewSet, "run-alpaca-file", get="retrieve"),
     *route(f"{RUN}/preferences/<slug:preference>/", RunPreferenceViewSet, "run-preference", get="retrieve"),
     *route(f"{RUN}/model", RunModelViewSet, "run-model", get="retrieve"),
     *route(f"{RUN}/responses", RunResponsesViewSet, "run-responses", get="retrieve"),

@@ -16,7 +16,15 @@ from training.engine import method_list, trl_list
 from training.engine.method import Method
 from training.engine.spec import Kind
 
-__all__ = ["EVALUATIONS", "METHODS", "POLICY_METHODS", "EvaluationEntry", "Method", "UnknownEntry"]
+__all__ = [
+    "BENCHMARKS",
+    "EVALUATIONS",
+    "METHODS",
+    "POLICY_METHODS",
+    "EvaluationEntry",
+    "Method",
+    "UnknownEntry",
+]
 
 
 @dataclass(frozen=True)
@@ -30,6 +38,15 @@ class EvaluationEntry:
     needs_scores: bool = False
     needs_pop_rows: bool = False
     kinds: tuple[Kind, ...] = ("preference", "reward_model")
+
+
+@dataclass(frozen=True)
+class BenchmarkEntry:
+    """A published benchmark: it has data of its own, and no run is measured by it unasked."""
+
+    name: str
+    title: str
+    summary: str
 
 
 METHODS: dict[str, Method] = {entry.slug: entry for entry in (*method_list.ENTRIES, *trl_list.ENTRIES)}
@@ -109,6 +126,26 @@ EVALUATIONS: dict[str, EvaluationEntry] = {
         ),
     )
 }
+BENCHMARKS: dict[str, BenchmarkEntry] = {
+    entry.name: entry
+    for entry in (
+        BenchmarkEntry(
+            "rewardbench",
+            "RewardBench",
+            "Share of the benchmark's prompts whose better response scores higher.",
+        ),
+        BenchmarkEntry(
+            "alpaca_eval",
+            "AlpacaEval",
+            "How often a judge prefers the model's outputs to a baseline's, in percent.",
+        ),
+    )
+}
+
+
+def shown() -> dict[str, EvaluationEntry | BenchmarkEntry]:
+    """Everything that a result can be of, in the order of tables."""
+    return {**EVALUATIONS, **BENCHMARKS}
 
 
 class UnknownEntry(ValueError):

@@ -37,6 +37,66 @@ class GenerationSpec(Strict):
     seed: int = Field(0, ge=0, title="Seed")
 
 
+class RewardBenchSpec(Strict):
+    """A published benchmark with prompts of its own: does the model score the better response higher?"""
+
+    data: str | None = Field(
+        None,
+        min_length=1,
+        title="Data",
+        description="A file of the benchmark folder (`POP_BENCHMARK_DIR`; to the engine any path), or a "
+        "Hugging Face id like `allenai/reward-bench`, with `:SPLIT` behind it for another split than "
+        "`filtered`. Empty: not scored.",
+    )
+    compat: bool = Field(
+        False,
+        title="Tokenise as the package",
+        description="Policies only: as `rewardbench` 0.1.4 does, to compare with published figures.",
+    )
+
+
+class AlpacaEvalSpec(Strict):
+    """The model answers a baseline's instructions, and a judge on the endpoint of the settings says whose
+    output is the better one.
+    """
+
+    baseline: str | None = Field(
+        None,
+        min_length=1,
+        title="Baseline's outputs",
+        description="A file of the benchmark folder (`POP_BENCHMARK_DIR`; to the engine any path) like "
+        "`alpaca_eval_gpt4_baseline.json`; its instructions are answered. Empty: none are.",
+    )
+    judge: str | None = Field(
+        None,
+        min_length=1,
+        max_length=200,
+        title="Judge",
+        description="The judge's name at the endpoint (`POP_JUDGE_URL`), like `gpt-4-1106-preview`. It is "
+        "paid for by whose key is set there.",
+    )
+    prompt: str | None = Field(
+        None,
+        min_length=1,
+        title="Judge's prompt",
+        description="A template in the benchmark folder, such as the package's `alpaca_eval_clf.txt`. Empty: "
+        "our own, whose figures compare with no leaderboard.",
+    )
+    both_orders: bool = Field(
+        False, title="Ask in both orders", description="And take the mean, at twice the cost."
+    )
+    temperature: float = Field(
+        1.0, ge=0, le=100, title="Temperature", description="0 takes the likeliest token."
+    )
+    max_new_tokens: int = Field(2048, ge=1, le=1_000_000, title="Longest output", description="Tokens.")
+
+    @model_validator(mode="after")
+    def a_baseline_has_a_judge(self) -> Self:
+        if (self.baseline is None) != (self.judge is None):
+            raise ValueError("AlpacaEval needs both: a baseline's outputs, and a judge")
+        return self
+
+
 class EvaluationSpec(Strict):
     names: list[str] = Field(
         default_factory=lambda: [
@@ -66,6 +126,13 @@ class EvaluationSpec(Strict):
         description="Whose responses are the other side: `run:` and the id of a run that wrote some, or the "
         "path of its folder or generations.jsonl. Empty: those of the reference.",
     )
+    rewardbench: RewardBenchSpec = Field(default_factory=RewardBenchSpec, title="RewardBench")
+    alpaca_eval: AlpacaEvalSpec = Field(default_factory=AlpacaEvalSpec, title="AlpacaEval")
+
+    @property
+    def of_dataset(self) -> bool:
+        """Whether anything is asked about the dataset's own preferences."""
+        return bool(self.names or self.generation.prompts)
 
     @model_validator(mode="after")
     def a_judge_has_something_to_judge(self) -> Self:

@@ -2,7 +2,8 @@
 
 kind        data
 started     versions, hardware, run_kind, method (or null), dataset_sha256, resumed_from (step or null)
-stage       name: rewards | sft | reference | train | evaluate | generate | judge | save;
+stage       name: rewards | sft | reference | train | evaluate | generate | judge | rewardbench |
+            alpaca_eval | save;
             total (units of work, or null)
 progress    stage, done, total, rate (per second), eta_seconds
 metrics     loss, learning_rate, grad_norm, rewards/margins, rewards/accuracies, … (train; `step` set; all of
@@ -73,6 +74,20 @@ class EventWriter:
         self._out.flush()
         os.fsync(self._out.fileno())
         self._out.close()
+
+
+class OneStage(EventWriter):
+    """Another writer's lines where several stages are the steps of one."""
+
+    def __init__(self, events: EventWriter, stage: str) -> None:
+        self._events, self._stage = events, stage
+
+    def write(self, kind: Kind, step: int | None = None, **data: Any) -> None:
+        name = {"stage": "name", "progress": "stage"}.get(kind)
+        self._events.write(kind, step, **(data | ({} if name is None else {name: self._stage})))
+
+    def close(self) -> None:
+        """Whose lines they are closes them."""
 
 
 class Unheard(EventWriter):

@@ -1,7 +1,7 @@
 """What stands in an evaluation's result, for tables: numbers with intervals, rows, remarks. No torch here.
 
 A result is JSON: numbers, with "NAME_interval" beside NAME; "n"; sections (mappings) of the same form; lists
-of rows (mappings); text. Other lists (curves) are for plots and are left out.
+of rows (mappings); text, and "remarks", a list of it. Other lists (curves) are for plots and are left out.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 SKIPPED = "skipped"
+REMARKS = "remarks"
 NAMES = r"\b(kl|brier|pearson|spearman)\b"  # written with capitals wherever they stand
 INTERVAL = "_interval"
 
@@ -34,6 +35,13 @@ class Table:
     name: str
     columns: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
+
+    @property
+    def headed(self) -> list[tuple[str, bool]]:
+        """The columns, each with whether its values are text."""
+        return [
+            (name, isinstance(value, str)) for name, value in zip(self.columns, self.rows[0], strict=True)
+        ]
 
 
 def measures(result: Mapping[str, Any], above: str = "") -> Iterator[Measure]:
@@ -66,11 +74,16 @@ def remarks(result: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, s
             yield from remarks(value, f"{above}{name} ")
         elif isinstance(value, str) and name != SKIPPED:
             yield above + name, value
+        elif name == REMARKS and isinstance(value, list):
+            yield from ((above + name, text) for text in value)
 
 
 def words(name: str) -> str:
-    """A name as people read it: `pearson` → `Pearson`, `kl_token` → `KL token`."""
-    found = name.replace("_", " ").replace("sha256", "SHA-256")
+    """A name as people read it: `pearson` → `Pearson`, `kl_token` → `KL token`, `n_wins` → `Wins`.
+
+    The sections of a benchmark stand for themselves.
+    """
+    found = name.removeprefix("sections ").removeprefix("n_").replace("_", " ").replace("sha256", "SHA-256")
     found = found.replace("logp", "log-probability").replace("log ratio", "log-ratio")
     found = re.sub(NAMES, lambda one: one[0].upper() if one[0] == "kl" else one[0].title(), found)
     return found[:1].upper() + found[1:]

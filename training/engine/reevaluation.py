@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
@@ -137,6 +138,8 @@ def again(run: Run) -> Path:
         InputError, NotFinite: see `errors`.
         Cancelled: somebody asked; what was written stays in the cache.
     """
+    from training.engine.benchmarks import alpaca_run, scoring  # they open models as this module does
+
     if count() > 1:
         raise SpecError("An evaluation run works in one process.", hint="Start it without a launcher.")
     asked, folder = run.spec.subject, run.folder / Path(run.spec.subject.run).expanduser()
@@ -146,17 +149,22 @@ def again(run: Run) -> Path:
     spec = subject.spec.model_copy(update={"evaluation": run.spec.evaluation})
     if (where := base.place(spec, folder)) != spec.model.base:
         spec = _on(spec, where)
-    inner = replace(
-        run,
-        spec=spec,
-        data=taken(run.data, asked.split),
-        seed=asked.seed,
-        trains=False,
-        reference_name=_named(subject),
-    )
-    responses.check(inner)
-    KINDS[spec.kind](subject, inner, run.folder)
-    return run.folder / "evaluation.json"
+    inner = replace(run, spec=spec, seed=asked.seed, trains=False, reference_name=_named(subject))
+    benchmark, alpaca = scoring.asked(subject, inner), alpaca_run.asked(subject, inner)
+    if spec.evaluation.of_dataset:
+        of_split = replace(inner, data=taken(run.data, asked.split))
+        responses.check(of_split)
+        KINDS[spec.kind](subject, of_split, run.folder)
+        del of_split
+        gc.collect()  # its models make room for the next ones
+    else:
+        results.nothing_yet(inner)
+    if benchmark is not None:
+        scoring.add(subject, inner, benchmark)
+        gc.collect()
+    if alpaca is not None:
+        alpaca_run.add(subject, inner, alpaca)
+    return run.folder / results.STORED
 
 
 def _subject(folder: Path, checkpoint: int | None) -> Subject:

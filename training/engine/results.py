@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,15 @@ from training.engine.evaluations.heldout import Floats
 from training.engine.progress import Progress
 from training.engine.run import Run, score, write_json
 
+STORED = "evaluation.json"
 SIDES = ("chosen", "rejected")
 WRITTEN = ("generation",)  # whoever has responses written wants it
 JUDGED = ("win_rate", "median_advantage")  # whoever names a judge wants them
+
+
+def seed(run: Run) -> int:
+    """Of the intervals: what was asked for, else that of training."""
+    return run.spec.training.seed if run.seed is None else run.seed
 
 
 def heldout_places(run: Run) -> list[int]:
@@ -56,7 +63,7 @@ def heldout(
             -1, 2
         ),
         confidence=np.asarray([row.confidence for row in rows], np.float64),
-        seed=run.spec.training.seed if run.seed is None else run.seed,
+        seed=seed(run),
         ids=tuple(run.data.preferences[place].id for place in places),
         chosen_lengths=np.asarray([one.chosen_length for one in encoded], np.float64),
         rejected_lengths=np.asarray([one.rejected_length for one in encoded], np.float64),
@@ -111,8 +118,23 @@ def evaluate(run: Run, seen: HeldOut) -> dict[str, Any]:
         run.stop.check()
         results[name], durations[name] = result, seconds
         run.events.write("evaluation", name=name, result=result, duration_seconds=seconds, **common)
-    write_json(run.folder / "evaluation.json", common | {"results": results, "duration_seconds": durations})
+    write_json(run.folder / STORED, common | {"results": results, "duration_seconds": durations})
     return results
+
+
+def nothing_yet(run: Run) -> None:
+    """An evaluation.json without results, of a run that asks nothing about its dataset."""
+    common = {"seed": seed(run), "dataset_sha256": run.data.sha256}
+    write_json(run.folder / STORED, common | {"results": {}, "duration_seconds": {}})
+
+
+def add(run: Run, name: str, result: dict[str, Any], *, sha256: str, seconds: float) -> None:
+    """Tell a result about data of its own, and put it beside the others in evaluation.json."""
+    told: dict[str, Any] = {"seed": seed(run), "dataset_sha256": sha256}
+    run.events.write("evaluation", name=name, result=result, duration_seconds=seconds, **told)
+    document = json.loads((run.folder / STORED).read_text(encoding="utf-8"))
+    document["results"][name], document["duration_seconds"][name] = result, seconds
+    write_json(run.folder / STORED, document)
 
 
 def finish(run: Run, model: Any, seen: HeldOut, steps: int) -> Path:

@@ -124,7 +124,7 @@ def keep_record(run: Run) -> None:
     write_json(run.folder / "run.json", document)
 
 
-def write_json(file: Path, document: dict[str, Any]) -> None:
+def write_json(file: Path, document: dict[str, Any] | list[dict[str, Any]]) -> None:
     """Write a document, whole or not at all; of several processes the first one does."""
     if not first():
         return

@@ -270,6 +270,17 @@ class RunSpec(Strict):
         return self
 
     @model_validator(mode="after")
+    def benchmarks_come_afterwards(self) -> Self:
+        asked = self.evaluation
+        given = {"rewardbench": asked.rewardbench.data, "alpaca_eval": asked.alpaca_eval.baseline}
+        for name, value in given.items():
+            if self.kind != "evaluation" and value is not None:
+                raise ValueError(
+                    f"evaluation.{name} is for evaluation runs: train first, then evaluate again"
+                )
+        return self
+
+    @model_validator(mode="after")
     def reward_models_write_nothing(self) -> Self:
         if self.kind == "reward_model" and self.evaluation.generation.prompts:
             raise ValueError("a reward model writes no responses: leave evaluation.generation.prompts at 0")

@@ -12,6 +12,7 @@ from annotation.models import PopDataset, Project
 from training import comparing
 from training.comparing import Difference, Line, Place, Result
 from training.comparison_files import Column
+from training.engine import catalog
 from training.errors import Invalid
 from training.models import Evaluation, Run, RunEvent
 from training.rules import run_not_found
@@ -114,7 +115,7 @@ def leaderboard(
     """Finished runs by the measure, the best first, with their `sources`; of one dataset, or of all.
 
     Beside what a judge says stands the KL. What was measured on data that models are trained on has no
-    place here.
+    place here; a benchmark has data of its own.
 
     Raises:
         NotFound, NotAllowed: the user does not manage the project.
@@ -122,7 +123,8 @@ def leaderboard(
     finished = _finished(user, project)
     rows = finished if dataset is None else finished.filter(dataset=dataset)
     newest = rows.prefetch_related(family.prefetched(user))[:MAX_RANKED]
-    runs = {run.pk: run for run in newest if _split(run) == HELD_OUT}
+    own = evaluation in catalog.BENCHMARKS
+    runs = {run.pk: run for run in newest if own or _split(run) == HELD_OUT}
 
     def results(name: str) -> dict[int, Result]:
         """Those of an evaluation, the newest run's first."""
@@ -163,6 +165,8 @@ def _settings(run: Run) -> dict[str, Any]:
 def _result(item: Evaluation, run: Run) -> Result:
     """`run` has its `sources`."""
     of = family.evaluated(run) or run
+    if item.name in catalog.BENCHMARKS:
+        return Result(item.name, item.result, item.dataset_sha256)
     rewards = of.kind == Run.Kind.REWARD_MODEL
     return Result(item.name, item.result, item.dataset_sha256, _split(run), rewards)
 
@@ -184,7 +188,8 @@ def _warnings(runs: Sequence[Run], lines: Iterable[Line]) -> Iterator[str]:
     if len({run.kind == Run.Kind.REWARD_MODEL for run in trained}) > 1:
         yield (
             "The runs are of different kinds: a reward model's measures are of its rewards, a policy's of "
-            "its implicit rewards. Where both have a measure, no best value is marked."
+            "its implicit rewards. Where both have a measure, no best value is marked; RewardBench is the "
+            "same for both."
         )
     if any(run.state not in ENDED for run in runs):
         yield "Some runs have not finished: their curves end early, and evaluations come last."

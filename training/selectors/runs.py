@@ -148,6 +148,11 @@ def archive_name(run: Run) -> str:
     return f"run-{run.pk}-{run.method or run.kind}"
 
 
+def generator_name(run: Run) -> str:
+    """What AlpacaEval's files call the run's model: as the folder that it is downloaded into."""
+    return archive_name(run)
+
+
 def evaluation_report(user: Person, run: Run) -> dict[str, Any]:
     """All evaluations as one JSON document, as `evaluation.json` has them."""
     found = evaluations(user, run)

@@ -6,7 +6,7 @@ from typing import Any
 
 from annotation import rules as project_rules
 from annotation.models import PopDataset, Project, User
-from training import lineage
+from training import benchmark_files, lineage
 from training.engine import catalog
 from training.errors import Invalid
 from training.models import Run
@@ -53,6 +53,7 @@ def completed(spec: Spec, project: Project) -> Spec:
         _check_names(section, known, run)
     else:
         section["names"] = [name for name in section.get("names", []) if name in known]
+    _check_benchmark(section, run)
     if run.kind == Run.Kind.REWARD_MODEL and _prompts(section):
         message = f"“{run}” is a reward model, which writes no responses: leave their number at 0."
         raise Invalid("invalid_spec", message, {"evaluation.generation.prompts": [message]})
@@ -69,8 +70,9 @@ def _subject(spec: Spec) -> int | None:
 def _section(before: Spec, given: Spec) -> Spec:
     """The run's own section with what is given in its place. Who writes nothing keeps no judge."""
     section = {**before, **given}
-    if isinstance(given.get("generation"), dict):
-        section["generation"] = {**before.get("generation", {}), **given["generation"]}
+    for name in ("generation", "rewardbench", "alpaca_eval"):
+        if isinstance(given.get(name), dict):
+            section[name] = {**before.get(name, {}), **given[name]}
     if "judge" not in given and not _prompts(section):
         section["judge"] = None
     if "against" not in given and section.get("judge") is None:
@@ -94,6 +96,23 @@ def _check_names(section: Spec, known: list[str], run: Run) -> None:
             f"{', '.join(strange)} says nothing of a model of the kind {kind}. There are {', '.join(known)}."
         )
         raise Invalid("invalid_spec", message, {"evaluation.names": [message]})
+
+
+def _check_benchmark(section: Spec, run: Run) -> None:
+    """Raises Invalid where a benchmark, or RewardBench's way to tokenise, says nothing of such a model."""
+    alpaca = section.get("alpaca_eval")
+    if run.kind == Run.Kind.REWARD_MODEL and isinstance(alpaca, dict) and alpaca.get("baseline") is not None:
+        message = f"“{run}” is a reward model, which writes nothing that AlpacaEval could judge."
+        raise Invalid("invalid_spec", message, {"evaluation.alpaca_eval.baseline": [message]})
+    asked = section.get("rewardbench")
+    if not isinstance(asked, dict) or asked.get("data") is None:
+        return
+    if run.kind == Run.Kind.SFT:
+        message = f"“{run}” is an SFT run: RewardBench compares a policy with its reference, and it has none."
+        raise Invalid("invalid_spec", message, {benchmark_files.DATA: [message]})
+    if run.kind == Run.Kind.REWARD_MODEL and asked.get("compat") is True:
+        message = f"“{run}” is a reward model: the package tokenises in its own way for policies only."
+        raise Invalid("invalid_spec", message, {"evaluation.rewardbench.compat": [message]})
 
 
 def _name(run: Run, subject: Spec) -> str:

@@ -155,7 +155,8 @@ def _bring_whole(link: RunLink, target: Path, checkpoint: int | None) -> None:
         _copy(_there(artifacts.model_files(source.pk), called, _GONE), target)
     else:
         _copy(_there(kept_checkpoints.files(source.pk, checkpoint), called, _NO_CHECKPOINT), target)
-    (target / "spec.json").write_text(json.dumps(lineage.with_folders(source.spec), ensure_ascii=False))
+    spec = {**lineage.with_folders(source.spec), "name": str(source)}  # what files call its model
+    (target / "spec.json").write_text(json.dumps(spec, ensure_ascii=False))
     if source.spec["model"]["base"] == "tiny":
         _copy(_there(artifacts.files_below(source.pk, "base"), called, _NO_BASE), target)
     for below in RunLink.objects.filter(run=source, role=RunLink.Role.BASE).select_related("run", "source"):

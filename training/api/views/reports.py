@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
+from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -11,6 +12,7 @@ from annotation.api.base import ApiViewSet
 from annotation.api.docs import documented
 from annotation.api.downloads import AnyAccept, download
 from training.api.serializers import (
+    AnnotationsSerializer,
     CurvesSerializer,
     EvaluationSerializer,
     EventsQuerySerializer,
@@ -20,7 +22,9 @@ from training.api.serializers import (
     RunPreferenceSerializer,
 )
 from training.models import Run
+from training.selectors import alpaca as alpaca_seen
 from training.selectors import points, responses, runs
+from training.services import alpaca
 
 
 class RunReportViewSet(ApiViewSet):
@@ -60,6 +64,47 @@ class RunReportViewSet(ApiViewSet):
 
     def _run(self, pk: int) -> Run:
         return runs.get(self.by, pk)
+
+
+class RunAnnotationsViewSet(ApiViewSet):
+    """A judge's annotations of a run's outputs."""
+
+    scopes = {"create": "train"}
+    parser_classes = (MultiPartParser,)
+
+    @documented(
+        EvaluationSerializer,
+        takes={"multipart/form-data": AnnotationsSerializer},
+        status=201,
+        refuses=(400, 404, 409, 413, 422),
+    )
+    def create(self, request: Request, pk: int) -> Response:
+        """AlpacaEval's win rates from a judge's `annotations.json`. An earlier file's are replaced.
+
+        `generator_2` must be the run's own name there: `run-ID-METHOD`, or `run-ID-sft`.
+        """
+        run, given = runs.get(self.by, pk), self.given(AnnotationsSerializer)
+        made = alpaca.take(run=run, file=given["file"], by=self.by, at=self.at)
+        return Response(EvaluationSerializer(made).data, status=201)
+
+
+class RunAlpacaFileViewSet(ApiViewSet):
+    """What an evaluation run wrote for AlpacaEval."""
+
+    scopes = {"retrieve": "read"}
+    content_negotiation_class = AnyAccept
+
+    @documented({(200, "application/json"): {"type": "array", "items": {"type": "object"}}}, refuses=(404,))
+    def retrieve(self, request: Request, pk: int, file: str) -> HttpResponseBase:
+        """`outputs` of the model or `annotations` of the judge, in the package's formats. Managers only."""
+        found = alpaca_seen.file(self.by, runs.get(self.by, pk), file)
+        return download(
+            request,
+            found.chunks(),
+            filename=f"run-{pk}-{found.name}",
+            content_type="application/json",
+            headers={"Content-Length": str(found.size)},
+        )
 
 
 class RunPreferenceViewSet(ApiViewSet):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,25 +40,38 @@ def answers(
     Raises:
         InputError: see `errors`.
     """
-    if subject.spec.kind == "reward_model":
-        raise SpecError(f"{subject.model} is a reward model: it writes nothing.")
-    messages = [[{"role": "user", "content": one}] for one in dict.fromkeys(instructions)]
-    prompts = {duels.prompt_id(one): one for one in messages}
-    spec = _asking(subject.spec, {**asking, "prompts": len(prompts), "samples": 1})
+    check(subject)
     with (
         tempfile.TemporaryDirectory() as scratch,
         closing(EventWriter(Path(scratch) / "events.jsonl", hear)) as events,
     ):
-        run = Run(subject.run_dir or Path(scratch), spec, PopData([], [], ""), events, Stop())
-        model = _opened(subject, run)
-        run.folder = Path(scratch)
-        return responses.write(run, model, prompts, responses.speaker(subject.spec))
+        run = Run(subject.run_dir or Path(scratch), subject.spec, PopData([], [], ""), events, Stop())
+        return answered(subject, run, instructions, Path(scratch), asking=asking)
+
+
+def check(subject: Subject) -> None:
+    """Raises SpecError where a model writes nothing."""
+    if subject.spec.kind == "reward_model":
+        raise SpecError(f"{subject.model} is a reward model: it writes nothing.")
+
+
+def answered(
+    subject: Subject, run: Run, instructions: Sequence[str], scratch: Path, *, asking: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """As `answers`, told in a run's events; those that fill the model's positions get no response."""
+    messages = [[{"role": "user", "content": one}] for one in dict.fromkeys(instructions)]
+    prompts = {duels.prompt_id(one): one for one in messages}
+    spec = _asking(run.spec, {**asking, "prompts": len(prompts), "samples": 1})
+    inner = replace(run, spec=spec, data=PopData([], [], ""))
+    model = _opened(subject, inner)
+    inner.folder = scratch
+    return responses.write(inner, model, prompts, responses.speaker(subject.spec))
 
 
 def _opened(subject: Subject, run: Run) -> Any:
     """The model on its device; an adapter on the base that it was trained on."""
     adapter = (Path(subject.model) / ADAPTER).is_file()
-    spec = subject.spec
+    spec = run.spec
     if not adapter:
         own = spec.model.model_copy(update={"base": subject.model, "revision": None})
         spec = spec.model_copy(update={"model": own})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -20,6 +20,7 @@ from training.engine.evaluations.alpaca_eval import DRAW
 TRIES = 3  # with an answer that names neither output
 BYTES = 4  # of UTF-8 a token: what English text takes, about
 FRAME = 8  # tokens around a message
+LOOK = 0.5  # seconds, at most, until somebody who wants to stop is heard
 
 
 @dataclass(frozen=True)
@@ -92,11 +93,15 @@ class Asking:
         prices: Prices | None = None,
         limit: float | None = None,
         told: Callable[[Asking], None] = lambda _: None,
+        heed: Callable[[], None] = lambda: None,
     ) -> None:
-        """`limit`: money that is not to be passed, but for requests that are under way then."""
+        """`limit`: money that is not to be passed, but for requests that are under way then.
+
+        `heed` is called every now and then while answers are waited for; what it raises ends the asking.
+        """
         self.found: dict[str, Verdict] = {}
         self.spent = (0, 0)
-        self._endpoint, self._cache, self._told = endpoint, cache, told
+        self._endpoint, self._cache, self._told, self._heed = endpoint, cache, told, heed
         self._prices, self._limit = prices or Prices(), limit
         self._alone = threading.Lock()
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="judge")
@@ -117,11 +122,14 @@ class Asking:
         Raises:
             JudgeRefused, JudgeFailed: the first that happened; nothing more is asked then.
         """
-        asked = [self._pool.submit(self._one, key, body) for key, body in requests.items()]
+        left = {self._pool.submit(self._one, key, body) for key, body in requests.items()}
         try:
-            for one in as_completed(asked):
-                with suppress(Stopped):  # because of another, which says why
-                    one.result()
+            while left:
+                self._heed()
+                done, left = wait(left, timeout=LOOK, return_when=FIRST_COMPLETED)
+                for one in done:
+                    with suppress(Stopped):  # because of another, which says why
+                        one.result()
         except BaseException:  # Ctrl-C too
             self._endpoint.stop()
             self._pool.shutdown(wait=False, cancel_futures=True)

@@ -24,7 +24,7 @@ from training.engine.errors import JudgeFailed, JudgeRefused, SpecError
 WORDS = 200  # characters of what a server says that are shown
 AGAIN = (408, 425, 429)  # beside 5xx
 PATH = "/chat/completions"
-HINT = "Every answer so far is kept: the same command goes on with what is missing."
+HINT = "Every answer so far is kept: the same command, or the run resumed, goes on with what is missing."
 
 
 @dataclass(frozen=True)

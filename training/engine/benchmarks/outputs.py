@@ -24,18 +24,27 @@ def read(file: Path, needed: Sequence[str]) -> list[dict[str, Any]]:
         DatasetError: it is not there, no array of objects, or one lacks a field.
     """
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
+        return parsed(file.read_bytes(), str(file), needed)
     except FileNotFoundError:
         raise DatasetError(f"There is no file {file}.", code="dataset_missing") from None
-    except (ValueError, OSError) as error:
-        raise DatasetError(f"{file} is not JSON (half-written?): {error}") from error
+    except OSError as error:
+        raise DatasetError(f"{file} cannot be read: {error}") from error
+
+
+def parsed(text: bytes, named: str, needed: Sequence[str]) -> list[dict[str, Any]]:
+    """As `read`, of what is in a file that messages call `named`. Raises DatasetError."""
+    try:
+        found = json.loads(text.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise DatasetError(f"{named} is not JSON (half-written?): {error}") from error
     if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
-        raise DatasetError(f"{file} must hold a JSON array of objects, as AlpacaEval's files do.")
+        raise DatasetError(f"{named} must hold a JSON array of objects, as AlpacaEval's files do.")
+    short = Path(named).name
     for number, one in enumerate(found, 1):
         if missing := [name for name in needed if name not in one]:
-            raise DatasetError(f"{file.name}, entry {number}: {', '.join(missing)} is missing.")
+            raise DatasetError(f"{short}, entry {number}: {', '.join(missing)} is missing.")
         if "instruction" in needed and not isinstance(one["instruction"], str):
-            raise DatasetError(f"{file.name}, entry {number}: instruction must be text.")
+            raise DatasetError(f"{short}, entry {number}: instruction must be text.")
     return found
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +15,13 @@ import torch
 from torch import Tensor
 
 from training.engine import reevaluation, results, reward_model
+from training.engine.benchmarks import pairs as files
 from training.engine.benchmarks import published
 from training.engine.benchmarks.pairs import Pairs
 from training.engine.encoding import encode
 from training.engine.errors import SpecError
 from training.engine.evaluations import rewardbench
-from training.engine.events import Event, EventWriter
+from training.engine.events import Event, EventWriter, OneStage
 from training.engine.progress import Progress
 from training.engine.reevaluation import Subject
 from training.engine.run import Run
@@ -34,7 +37,7 @@ def evaluate(
     max_length: int = published.LONGEST,
     hear: Callable[[Event], None] = lambda _: None,
 ) -> tuple[dict[str, Any], Tensor]:
-    """RewardBench of a policy against its reference, or of a reward model.
+    """RewardBench of a policy against its reference, or of a reward model, in no run of its own.
 
     A policy's score of a response is Σ log π − Σ log π_ref over its tokens, nats, without β; a reward
     model's is its reward.
@@ -49,43 +52,85 @@ def evaluate(
     Raises:
         InputError: see `errors`.
     """
-    kind = subject.spec.kind
-    if kind not in KINDS:
-        raise SpecError(
-            "RewardBench compares a policy with its reference, and an sft run has none.",
-            hint="Name a preference run, a reward model, or --reference for any other model.",
-        )
-    if compat and kind == "reward_model":
-        raise SpecError(
-            "--compat is how the package tokenises for policies; a reward model has no use for it."
-        )
-    training = subject.spec.training.model_copy(update={"max_length": max_length})
-    spec = subject.spec.model_copy(update={"training": training})
+    check(subject, compat=compat)
     with (
         tempfile.TemporaryDirectory() as scratch,
         closing(EventWriter(Path(scratch) / "events.jsonl", hear)) as events,
     ):
-        run = Run(
-            subject.run_dir or Path(scratch),
-            spec,
-            pairs.data,
-            events,
-            Stop(),
-            encoder=published.encode if compat else encode,
-            trains=False,
-        )
-        scores = _even(run, KINDS[kind](subject, run, Path(scratch)))
-    found = rewardbench.summary(pairs.subsets, scores[:, 0].tolist(), scores[:, 1].tolist())
-    if cut := sum(one.cut for one in run.encoded if one is not None):
-        found["remarks"].append(f"{cut} prompts have a response that was cut to the longest length.")
+        folder = subject.run_dir or Path(scratch)
+        run = Run(folder, subject.spec, pairs.data, events, Stop(), trains=False)
+        found, scores = measured(subject, run, pairs, Path(scratch), compat=compat, max_length=max_length)
     about = {
         "model": subject.model,
-        "reference": spec.model.base if kind == "preference" else None,
+        "reference": subject.spec.model.base if subject.spec.kind == "preference" else None,
+        "seed": subject.spec.training.seed,
         "data_sha256": pairs.data.sha256,
-        "tokenised": "rewardbench 0.1.4" if compat else "chat template",
+        "tokenised": TOKENISED[compat],
         "max_length": max_length,
     }
     return about | {"rewardbench": found}, scores
+
+
+def asked(subject: Subject, run: Run) -> Pairs | None:
+    """The prompts that an evaluation run asks for; None: it does not.
+
+    Raises:
+        InputError: they are not there, or say nothing of the subject.
+    """
+    wanted = run.spec.evaluation.rewardbench
+    if wanted.data is None:
+        return None
+    check(subject, compat=wanted.compat)
+    below = run.folder / Path(wanted.data).expanduser()
+    return files.read([str(below) if below.is_file() else wanted.data])
+
+
+def add(subject: Subject, run: Run, found: Pairs) -> None:
+    """RewardBench as part of an evaluation run: told in its events, and put into its evaluation.json.
+
+    Raises:
+        InputError: see `errors`.
+        Cancelled: somebody asked.
+    """
+    began = time.monotonic()
+    inner = replace(run, events=OneStage(run.events, "rewardbench"))
+    compat = run.spec.evaluation.rewardbench.compat
+    result, _ = measured(subject, inner, found, run.folder, compat=compat)
+    seconds = time.monotonic() - began
+    results.add(run, "rewardbench", result, sha256=found.data.sha256, seconds=seconds)
+
+
+def check(subject: Subject, *, compat: bool) -> None:
+    """Raises SpecError where the benchmark, or this way to tokenise, says nothing of such a model."""
+    if subject.spec.kind not in KINDS:
+        raise SpecError(
+            "RewardBench compares a policy with its reference, and an sft run has none.",
+            hint="Name a preference run, a reward model, or --reference for any other model.",
+        )
+    if compat and subject.spec.kind == "reward_model":
+        raise SpecError("compat is how the package tokenises for policies; a reward model has no use for it.")
+
+
+def measured(
+    subject: Subject,
+    run: Run,
+    pairs: Pairs,
+    scratch: Path,
+    *,
+    compat: bool,
+    max_length: int = published.LONGEST,
+) -> tuple[dict[str, Any], Tensor]:
+    """What `rewardbench.summary` gives, with what the prompts and tokens are, and the scores, fp64 [n, 2]."""
+    training = run.spec.training.model_copy(update={"max_length": max_length})
+    spec = run.spec.model_copy(update={"training": training})
+    inner = replace(run, spec=spec, data=pairs.data, encoder=published.encode if compat else encode)
+    scores = _even(inner, KINDS[spec.kind](subject, inner, scratch))
+    chosen, rejected = scores.T.tolist()
+    found = rewardbench.summary(pairs.subsets, chosen, rejected, results.seed(run))
+    if cut := sum(one.cut for one in inner.encoded if one is not None):
+        found["remarks"].append(f"{cut} prompts have a response that was cut to the longest length.")
+    tokens = f"{TOKENISED[compat]}, {max_length:,} tokens at most"
+    return found | {"tokenised": tokens, "data_sha256": pairs.data.sha256}, scores
 
 
 def _of_policy(subject: Subject, run: Run, scratch: Path) -> Tensor:
@@ -98,12 +143,18 @@ def _of_reward_model(subject: Subject, run: Run, scratch: Path) -> Tensor:
     model = reevaluation.opened_reward_model(subject, run, scratch)
     places = results.heldout_places(run)
     progress = Progress(run.events, "evaluate", len(places))
+
+    def done(count: int) -> None:
+        run.stop.check()
+        progress.at(count)
+
     rewards = reward_model.score(
-        model, run.encoded, places, pad_id=run.pad_id, room=run.room, bf16=run.bf16, done=progress.at
+        model, run.encoded, places, pad_id=run.pad_id, room=run.room, bf16=run.bf16, done=done
     )
     return rewards.double()
 
 
+TOKENISED = {True: "rewardbench 0.1.4", False: "chat template"}
 KINDS: dict[Kind, Callable[[Subject, Run, Path], Tensor]] = {
     "preference": _of_policy,
     "reward_model": _of_reward_model,

@@ -12,14 +12,12 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from training.engine import cli, environment
-from training.engine.benchmarks import asking, outputs, verdicts
-from training.engine.benchmarks.asking import Asking, Prices, Way
+from training.engine.benchmarks import judged, outputs, verdicts
+from training.engine.benchmarks.asking import Asking, Prices, Way, annotated
 from training.engine.benchmarks.endpoint import HINT, Endpoint, Patience
 from training.engine.benchmarks.verdict_cache import VerdictCache
-from training.engine.benchmarks.verdicts import Pair, Verdict
 from training.engine.console import display, folders
-from training.engine.errors import JudgeFailed, SpecError
-from training.engine.evaluations import alpaca_eval as alpaca
+from training.engine.errors import SpecError
 
 # Win rates and their standard errors.
 RATES = {
@@ -49,49 +47,27 @@ def judge(given: argparse.Namespace) -> int:
     if given.ask_again:
         known = {key: one for key, one in known.items() if one.preference is not None}
     left = {key: body for key, body in requests.items() if key not in known}
-    expected = estimate(left, known, prices)
+    expected = judged.estimate(left, known, prices)
     if given.dry_run:
-        cli.say(json.dumps(expected, indent=2) if given.json else told(expected))
+        cli.say(json.dumps(expected, indent=2) if given.json else judged.told(expected))
         return cli.FINISHED
     asked = None
     if left:
         with _endpoint(given) as endpoint:
-            display.say(told(expected))
+            display.say(judged.told(expected))
             _check(expected["cost"], given.max_cost)
             if not (given.yes or agreed()):
                 display.say("Nothing was asked.")
                 return cli.CANCELLED
             asked = _ask(left, endpoint, cache, prices, given)
     found = known | (asked.found if asked else {})
-    rows = asking.annotated(pairs, way, found)
+    rows = annotated(pairs, way, found)
     write(given.out, rows)
-    result = summary(rows, way, found, asked)
-    result["remarks"] += _unpaired(pairs, ours, theirs)
+    result = judged.summary(rows, way, found, asked)
+    result["remarks"] += judged.unpaired(pairs, ours, theirs)
     cli.say(json.dumps(result, indent=2, ensure_ascii=False) if given.json else table(result))
     display.say(f"Written to {given.out}")
     return cli.FINISHED
-
-
-def estimate(
-    left: Mapping[str, Mapping[str, Any]], known: Mapping[str, Verdict], prices: Prices
-) -> dict[str, Any]:
-    """{"requests", "kept", "input_tokens", "output_tokens", "cost"}: what is left and takes."""
-    tokens = asking.together(map(asking.weigh, left.values()))
-    return {
-        "requests": len(left),
-        "kept": len(known),
-        "input_tokens": tokens[0],
-        "output_tokens": tokens[1],
-        "cost": prices.of(tokens),
-    }
-
-
-def told(expected: Mapping[str, Any]) -> str:
-    """An estimate in a line."""
-    kept = f" ({expected['kept']:,} answers are kept from before)" if expected["kept"] else ""
-    cost = "" if expected["cost"] is None else f", {expected['cost']:.2f} in the currency of the prices"
-    tokens = f"about {expected['input_tokens']:,} tokens in and {expected['output_tokens']:,} out"
-    return f"Requests left: {expected['requests']:,}{kept}, {tokens}{cost}"
 
 
 def agreed() -> bool:
@@ -108,48 +84,6 @@ def write(file: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     folders.write(file, json.dumps(rows, indent=2, ensure_ascii=False) + "\n", hint=HINT)
 
 
-def summary(
-    rows: Sequence[Mapping[str, Any]], way: Way, found: Mapping[str, Verdict], asked: Asking | None
-) -> dict[str, Any]:
-    """Win rates, with what is to be known of the judge in `judge` and in the remarks.
-
-    Raises:
-        JudgeFailed: it said nothing of use of any pair.
-    """
-    if all(one["preference"] is None for one in rows):
-        if any(verdicts.named(one.said) for one in found.values()):
-            raise JudgeFailed(
-                f"The judge named m or M, and gave neither a log-probability that is a number in any of its "
-                f"{len(found)} answers.",
-                hint="It is read by what it writes if no log-probabilities are asked for: --request "
-                """'{"logprobs": null, "top_logprobs": null}'.""",
-            )
-        said = next((one.said for one in found.values() if one.said), "")
-        raise JudgeFailed(
-            f"The judge named neither m nor M in any of its {len(found)} answers. One is {said!r}.",
-            hint="Other settings of the request go into --request; --ask-again asks once more.",
-        )
-    tokens = (0, 0) if asked is None else asked.spent
-    by = [one.by for one in found.values() if one.preference is not None]
-    told_of = {
-        "model": way.model,
-        "prompt": way.prompt.name,
-        "settings": dict(way.settings),
-        "asked": 0 if asked is None else len(asked.found),
-        "answers": len(found),
-        "silent": sum(one.preference is None for one in found.values()),
-        "unread": sum(one.preference is None and bool(verdicts.named(one.said)) for one in found.values()),
-        "read_from": {name: by.count(name) for name in ("logprobs", "text")},
-        "input_tokens": tokens[0],
-        "output_tokens": tokens[1],
-        "cost": None if asked is None else asked.cost,
-    }
-    if way.both:
-        told_of["contradictions"], told_of["in_both_orders"] = asking.contradictions(rows)
-    result = alpaca.summary(rows)
-    return result | {"judge": told_of, "remarks": [*result["remarks"], *_remarks(told_of)]}
-
-
 def table(found: Mapping[str, Any]) -> str:
     """The win rates with their standard errors, remarks below."""
     lines = [f"{found['generator']} against {found['baseline']}, {found['n']} prompts, in percent"]
@@ -158,34 +92,6 @@ def table(found: Mapping[str, Any]) -> str:
             beside = f" ± {found[error]:.2f}" if found.get(error) is not None else ""
             lines.append(f"{name:28}{found[name]:6.2f}{beside}")
     return "\n".join([*lines, *found["remarks"]])
-
-
-def _remarks(of: Mapping[str, Any]) -> list[str]:
-    said = []
-    tries = f"after {asking.TRIES} tries each"
-    if silent := of["silent"] - of["unread"]:
-        said.append(f"{silent} of {of['answers']} answers named neither m nor M, {tries}.")
-    if of["unread"]:
-        said.append(
-            f"{of['unread']} of {of['answers']} answers gave neither m nor M a log-probability that is a "
-            f"number, {tries}."
-        )
-    if of["read_from"]["text"]:
-        said.append(
-            f"{of['read_from']['text']} answers came without log-probabilities: each is 1 or 2 by what was "
-            "written, and nothing between."
-        )
-    if of["prompt"] != "alpaca_eval_clf":
-        said.append("The prompt is not the alpaca_eval package's: not to be compared with its leaderboard.")
-    if of.get("in_both_orders"):
-        count, both = of["contradictions"], of["in_both_orders"]
-        said.append(f"The judge contradicted itself in {count} of {both} pairs ({100 * count / both:.1f}%).")
-    return said
-
-
-def _unpaired(pairs: Sequence[Pair], *files: Sequence[Any]) -> list[str]:
-    lacking = sum(len(one) - len(pairs) for one in files)
-    return [f"{lacking} outputs have no counterpart in the other file and are left out."] if lacking else []
 
 
 def _way(given: argparse.Namespace) -> Way:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -115,16 +116,25 @@ def _anybody(model: str) -> Any:
 
 def table(found: dict[str, Any]) -> str:
     """The benchmark's numbers in aligned columns, remarks below."""
-    overall = [(name, found[name], "") for name in ("leaderboard", "micro")]
-    sections = [(name, share, "") for name, share in found["sections"].items()]
-    subsets = [(f"  {row['subset']}", row["accuracy"], str(row["n"])) for row in found["subsets"]]
-    lines = [*overall, *sections, *subsets]
-    width = max(len(name) for name, _, _ in lines)
-    shown = [
-        f"{name:{width}}  {'–' if share is None else f'{share:.4f}':>6}  {n:>5}".rstrip()
-        for name, share, n in lines
+    overall = [(name, found[name], found[f"{name}_interval"], "") for name in ("leaderboard", "micro")]
+    sections = [
+        (name, one["accuracy"], one["interval"], str(one["n"])) for name, one in found["sections"].items()
     ]
+    subsets = [
+        (f"  {row['subset']}", row["accuracy"], (row["low"], row["high"]), str(row["n"]))
+        for row in found["subsets"]
+    ]
+    lines = [*overall, *sections, *subsets]
+    width = max(len(name) for name, *_ in lines)
+    shown = [f"{name:{width}}  {_figure(share, around)}  {n:>5}".rstrip() for name, share, around, n in lines]
     return "\n".join([*shown, *found["remarks"]])
+
+
+def _figure(share: float | None, around: Sequence[float] | None) -> str:
+    """A share with its 95% interval."""
+    if share is None or around is None:
+        return f"{'–':>6}{'':18}"
+    return f"{share:.4f}  {around[0]:.4f}–{around[1]:.4f} "
 
 
 def _stranger(given: argparse.Namespace) -> Any:

@@ -27,7 +27,7 @@ STRENGTHS = np.logspace(-4, 4, 10)  # of the fit's L1: those that cross-validati
 GAMED_WEIGHT = 0.2 / 2  # of a prompt of one of the two baselines that play with their length
 BY_ORDER = (
     "Difficulties went by the order of the annotations: in another order than the evaluation set's the "
-    "length-controlled rate is wrong (--instructions names the set)."
+    "length-controlled rate is wrong (--instructions names the set; to the application alpaca_eval.json)."
 )
 COLUMNS = ("length", "difficulty", "model")
 
@@ -67,7 +67,8 @@ def summary(
         generator: the model that they should be of.
 
     Returns:
-        {"generator", "baseline", "annotator", "n", "win_rate", "standard_error" (None of fewer than two),
+        {"generator", "baseline", "annotator", "n", "win_rate", "win_rate_interval" (of 95%, ours),
+        "standard_error" (None of fewer than two),
         "n_wins", "n_wins_base", "n_draws", "discrete_win_rate", "our_length", "their_length" (mean
         characters), "remarks" (sentences)}, and what `length_controlled` gives.
 
@@ -123,7 +124,7 @@ def preferences(annotations: Sequence[Annotation]) -> Floats:
     for number, one in enumerate(annotations, 1):
         try:
             found.append(float("nan") if one["preference"] is None else float(one["preference"]))
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             said = f"Annotation {number} has the preference {one['preference']!r}, which is no number."
             raise DatasetError(said) from None
     return np.asarray(found, np.float64)
@@ -147,6 +148,7 @@ def rates(given: Floats) -> dict[str, Any]:
     return {
         "n": len(valid),
         "win_rate": float((valid - 1).mean() * 100),
+        "win_rate_interval": _interval(valid - 1),
         "standard_error": _standard_error(valid - 1),
         "n_wins": int((valid > DRAW).sum()),
         "n_wins_base": int((valid < DRAW).sum()),
@@ -158,6 +160,15 @@ def rates(given: Floats) -> dict[str, Any]:
 def _valid(codes: Floats) -> Bools:
     found: Bools = (codes >= 1) & (codes <= 2)  # not NaN
     return found
+
+
+def _interval(shares: Floats) -> list[float] | None:
+    """The mean of shares and 1.96 standard errors around it, in percent, 0 to 100; None of fewer than two.
+
+    None as well where all are the same: no error is left to go by.
+    """
+    error, mean = _standard_error(shares), float(shares.mean() * 100)
+    return [max(0.0, mean - 1.96 * error), min(100.0, mean + 1.96 * error)] if error else None
 
 
 def _standard_error(shares: Floats) -> float | None:

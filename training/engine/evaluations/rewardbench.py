@@ -1,15 +1,23 @@
 """RewardBench (arXiv 2403.13787) from scores to its numbers. No torch here; no entry of the registry.
 
 Subsets, counts and sections are the benchmark's own, as `rewardbench` 0.1.4 and its leaderboard have them.
+Intervals are ours: see `_Drawn`.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import reduce
+from operator import add
+from typing import Any, TypeVar
 
+import numpy as np
+
+from training.engine.evaluations.heldout import RESAMPLES, Floats, share
+
+Share = TypeVar("Share", float, Floats)  # of right prompts, or those of all resamples, [r]
 # Prompts by which a subset counts in its section. math-prm has 447: it counts as much as the code.
 COUNTS = {
     "alpacaeval-easy": 100,
@@ -61,18 +69,21 @@ PRIOR_SETS = "Prior Sets"
 WEIGHTS = {**dict.fromkeys(SECTIONS, 2), PRIOR_SETS: 1}
 
 
-def summary(subsets: Sequence[str], chosen: Sequence[float], rejected: Sequence[float]) -> dict[str, Any]:
+def summary(
+    subsets: Sequence[str], chosen: Sequence[float], rejected: Sequence[float], seed: int = 0
+) -> dict[str, Any]:
     """The benchmark's numbers from the scores of both responses to each prompt.
 
     A prompt is right if the chosen response scores more. A tie is wrong, and so is a score that is no number.
 
     Args:
-        subsets: each prompt's, [n]. chosen, rejected: the scores, any unit, [n].
+        subsets: each prompt's, [n]. chosen, rejected: the scores, any unit, [n]. seed: of the intervals.
 
     Returns:
-        {"n", "leaderboard", "micro", "sections" (share by name), "subsets" (rows of subset, section, n,
-        correct, accuracy), "ties", "not_scored", "remarks" (sentences)}. `leaderboard` is the mean of the
-        sections by `WEIGHTS`, `micro` the share of all prompts of the four sections; None: not defined.
+        {"n", "leaderboard", "micro" (each with its "_interval"), "sections" (by name n, accuracy, interval),
+        "subsets" (rows of subset, section, n, correct, accuracy, low, high), "ties", "not_scored", "remarks"
+        (sentences)}. `leaderboard` is the mean of the sections by `WEIGHTS`, `micro` the share of all prompts
+        of the four sections; None: not defined.
     """
     n, correct, ties, lost = Counter(subsets), Counter[str](), 0, 0
     for subset, high, low in zip(subsets, chosen, rejected, strict=True):
@@ -81,49 +92,98 @@ def summary(subsets: Sequence[str], chosen: Sequence[float], rejected: Sequence[
         ties += known and high == low
         lost += not known
     shares = {subset: correct[subset] / n[subset] for subset in n}
-    sections = _sections(shares)
-    core = [subset for subset in n if subset in COUNTS]
-    prompts = sum(n[subset] for subset in core)
+    sections, drawn = _sections(shares), _Drawn(n, correct, seed)
     return {
         "n": len(subsets),
         "leaderboard": _leaderboard(sections),
-        "micro": sum(correct[subset] for subset in core) / prompts if prompts else None,
-        "sections": sections,
-        "subsets": [
-            {
-                "subset": subset,
-                "section": _section(subset),
-                "n": n[subset],
-                "correct": correct[subset],
-                "accuracy": shares[subset],
+        "leaderboard_interval": drawn.around(_leaderboard(drawn.sections), [*COUNTS, *PRIOR]),
+        "micro": _micro(shares, n),
+        "micro_interval": drawn.around(_micro(drawn.shares, n), COUNTS),
+        "sections": {
+            name: {
+                "n": sum(n[one] for one in _subsets(name)),
+                "accuracy": accuracy,
+                "interval": drawn.around(drawn.sections[name], _subsets(name)),
             }
-            for subset in sorted(n, key=_order)
-        ],
+            for name, accuracy in sections.items()
+        },
+        "subsets": [_row(subset, n[subset], correct[subset]) for subset in sorted(n, key=_order)],
         "ties": ties,
         "not_scored": lost,
         "remarks": [*_strange(n), *_missing(n, sections), *_not_scored(lost), *_tied(ties)],
     }
 
 
-def _sections(shares: Mapping[str, float]) -> dict[str, float]:
+def _row(subset: str, n: int, correct: int) -> dict[str, Any]:
+    found = {"subset": subset, "section": _section(subset), "n": n, "correct": correct}
+    low, high = _wilson(correct, n)
+    return found | {"accuracy": correct / n, "low": low, "high": high}
+
+
+def _wilson(correct: int, n: int) -> list[float]:
+    around: list[float] = share(np.arange(n) < correct)["interval"]
+    return around
+
+
+class _Drawn:
+    """Resamples of the prompts within their subsets, whose sizes stay: a stratified bootstrap.
+
+    Prompts are right or wrong, so how many of a subset are right in a resample is binomial.
+    """
+
+    def __init__(self, n: Mapping[str, int], correct: Mapping[str, int], seed: int) -> None:
+        draws = np.random.default_rng(seed)
+        self.n, self.correct = n, correct
+        self.shares = {
+            one: draws.binomial(n[one], correct[one] / n[one], RESAMPLES) / n[one] for one in sorted(n)
+        }
+        self.sections = _sections(self.shares)
+
+    def around(self, values: Floats | None, subsets: Iterable[str]) -> list[float] | None:
+        """The 95% interval of a number of these subsets, from its values in the resamples, [r].
+
+        If all their prompts are right, or all wrong, resamples are all alike: then Wilson's, of the prompts.
+        None: not defined; or nothing varies otherwise, where each subset is all right or all wrong.
+        """
+        if values is None:
+            return None
+        prompts = sum(self.n[one] for one in subsets if one in self.n)
+        right = sum(self.correct[one] for one in subsets if one in self.n)
+        if right in (0, prompts):
+            return _wilson(right, prompts)
+        low, high = np.percentile(values, [2.5, 97.5])
+        return [float(low), float(high)] if np.ptp(values) else None
+
+
+def _subsets(section: str) -> tuple[str, ...]:
+    return PRIOR if section == PRIOR_SETS else SECTIONS[section]
+
+
+def _micro(shares: Mapping[str, Share], n: Mapping[str, int]) -> Share | None:
+    core = {subset: n[subset] for subset in sorted(n) if subset in COUNTS}
+    return _mean(shares, core) if core else None
+
+
+def _sections(shares: Mapping[str, Share]) -> dict[str, Share]:
     """The sections of which there is a subset; of a subset that is not there nothing is supposed."""
-    found = {}
+    found: dict[str, Share] = {}
     for section, subsets in SECTIONS.items():
         weights = {one: COUNTS[one] for one in subsets if one in shares}
         if weights:
             found[section] = _mean(shares, weights)
-    prior = [shares[one] for one in PRIOR if one in shares]
-    return found | ({PRIOR_SETS: sum(prior) / len(prior)} if prior else {})
+    prior = dict.fromkeys((one for one in PRIOR if one in shares), 1)
+    return found | ({PRIOR_SETS: _mean(shares, prior)} if prior else {})
 
 
-def _leaderboard(sections: Mapping[str, float]) -> float | None:
+def _leaderboard(sections: Mapping[str, Share]) -> Share | None:
     if not SECTIONS.keys() <= sections.keys():
         return None
     return _mean(sections, {name: WEIGHTS[name] for name in sections})
 
 
-def _mean(values: Mapping[str, float], weights: Mapping[str, float]) -> float:
-    return sum(values[name] * weight for name, weight in weights.items()) / sum(weights.values())
+def _mean(values: Mapping[str, Share], weights: Mapping[str, float]) -> Share:
+    weighed: Share = reduce(add, (values[name] * weight for name, weight in weights.items()))
+    return weighed / sum(weights.values())
 
 
 def _section(subset: str) -> str:
@@ -143,7 +203,7 @@ def _strange(n: Mapping[str, int]) -> list[str]:
     return [f"No section knows {', '.join(sorted(unknown))}: shown, and in no section or overall number."]
 
 
-def _missing(n: Mapping[str, int], sections: Mapping[str, float]) -> list[str]:
+def _missing(n: Mapping[str, int], sections: Collection[str]) -> list[str]:
     found = []
     gone = [name for name in SECTIONS if name not in sections]
     if gone:
