@@ -37,7 +37,7 @@ def study_page(request: HttpRequest, name: str) -> HttpResponse:
         "setting": title,
         "made": made,
         "style_ids": style_ids(),
-        "files": FILES,
+        "files": studies.files(entry),
     }
     if lines:
         context |= {

@@ -15,6 +15,7 @@ from tests.cast import Cast
 from tests.frontend.conftest import signed_in
 from tests.frontend.test_project_pages import text
 from training.selectors import studies
+from training.study import reports
 from training.study import settings as cells
 from training.study.figures import over_seeds
 from training.study.studies import STUDIES
@@ -24,9 +25,17 @@ MEASURES = ("accuracy", "spearman", "win_vs_dpo", "kl")
 
 
 @pytest.fixture
-def root(tmp_path: Path, settings: Any) -> Path:
+def shipped(settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A program that comes with no figures yet; none are computed here either."""
     settings.STUDY_DIR = tmp_path / "study"
-    return tmp_path / "study"
+    monkeypatch.setattr(reports, "SHIPPED", tmp_path / "shipped")
+    (tmp_path / "shipped").mkdir()
+    return tmp_path / "shipped"
+
+
+@pytest.fixture
+def root(shipped: Path, settings: Any) -> Path:
+    return Path(settings.STUDY_DIR)
 
 
 @pytest.fixture
@@ -194,3 +203,29 @@ def test_the_panel_on_sampling_has_the_studys_own_finding(root: Path, cast: Cast
     page = text(signed_in(cast.owner).get(reverse("leaderboard", args=[cast.project.slug])))
     assert "In our own study (5 seeds) iterative less random: pair accuracy -0.010 [-0.010, -0.010]" in page
     assert "Against the paper" in show(signed_in(cast.owner), "tables")
+
+
+def test_figures_that_come_with_the_program_are_shown_until_some_are_computed(
+    root: Path, shipped: Path, client: Client
+) -> None:
+    document = computed(root, "k", seeds=3)
+    (root / "reports" / "k" / "results.json").rename(shipped / "k.json")
+    page = show(client, "k")
+    assert "These figures come with the program: they were not computed here." in page
+    assert "3 seeds of 5" in page
+    assert "report.md" not in page
+    assert client.get(reverse("study-file", args=["k", "report.md"])).status_code == 404
+    got = client.get(reverse("study-file", args=["k", "results.json"]))
+    assert json.loads(got.getvalue()) == document
+    answer = client.get("/api/v1/studies/k/").json()
+    assert (answer["shipped"], answer["state"], answer["commit"]) == (True, "partial", "abc123")
+    computed(root, "k")
+    assert "come with the program" not in show(client, "k")
+    assert client.get("/api/v1/studies/k/").json()["shipped"] is False
+
+
+def test_which_sampling_is_told_by_what_comes_with_the_program(root: Path, shipped: Path, cast: Cast) -> None:
+    assert not studies.on_sampling(cast.ann_one)
+    computed(root, "tables")
+    (root / "reports" / "tables" / "results.json").rename(shipped / "tables.json")
+    assert "In our own study (5 seeds)" in studies.on_sampling(cast.ann_one)

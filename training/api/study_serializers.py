@@ -22,6 +22,9 @@ class StudySerializer(serializers.Serializer[Any]):
     command = serializers.CharField(help_text="What computes it, or goes on with it.")
     state = serializers.ChoiceField([one.value for one in State])
     words = serializers.CharField(help_text="What is missing, or why the report cannot be read.")
+    shipped = serializers.BooleanField(
+        help_text="The figures come with the program, none were computed here."
+    )
     computed_at = serializers.CharField(
         source="found.at", default=None, allow_null=True, help_text="What was computed last, as what follows."
     )

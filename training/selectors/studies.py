@@ -49,15 +49,23 @@ def file(user: Person, name: str, kind: str) -> Path:
         NotFound: it is not there.
         NotAllowed: nobody is signed in.
     """
-    found = reports.folder(settings.STUDY_DIR, get(user, name).name) / kind
-    if kind not in FILES or not found.is_file():
+    found = files(get(user, name)).get(kind)
+    if found is None:
         raise NotFound("no_file", "This study has no such file: it has not been computed here.")
     return found
 
 
+def files(entry: Entry) -> dict[str, Path]:
+    """The files of a study that there are, by their kinds."""
+    own = {kind: reports.folder(settings.STUDY_DIR, entry.name) / kind for kind in FILES}
+    shipped = reports.results(settings.STUDY_DIR, entry.name)
+    found = own | ({reports.RESULTS: shipped} if shipped else {})
+    return {kind: file for kind, file in found.items() if file.is_file()}
+
+
 def on_sampling(user: Person) -> str:
     """What the study found of iterative against random sampling, in a sentence; empty before it has."""
-    if not (reports.folder(settings.STUDY_DIR, TABLES) / reports.RESULTS).is_file():
+    if reports.results(settings.STUDY_DIR, TABLES) is None:
         return ""
     entry = get(user, TABLES)
     found = entry.found

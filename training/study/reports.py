@@ -20,9 +20,11 @@ from training.study.variants import VARIANTS
 QUICK = "-quick"
 PARTS = ("labels", "data", "sampling", "training", "pop")  # of a setting
 RESULTS, TEXT = "results.json", "report.md"
+SHIPPED = Path(__file__).parent / "reported"  # NAME.json: the results of studies that come with the program
 FILES = {RESULTS: "application/json", TEXT: "text/markdown; charset=utf-8"}
 
 Lines = dict[str, dict[str, Figure]]
+COMES_ALONG = "These figures come with the program: they were not computed here."
 
 
 class State(StrEnum):
@@ -70,6 +72,7 @@ class Entry:
     Attributes:
         words: what is missing, or broken.
         small: a quick trial of it.
+        shipped: its figures come with the program, and none were computed here.
         preset: the name of the ground it is on, if that is not the synthetic world.
     """
 
@@ -80,6 +83,7 @@ class Entry:
     found: Found | None = None
     small: bool = False
     preset: str = ""
+    shipped: bool = False
 
     @property
     def command(self) -> str:
@@ -128,6 +132,12 @@ def folder(root: Path, name: str) -> Path:
     return root / "reports" / name
 
 
+def results(root: Path, name: str) -> Path | None:
+    """The results.json of a report: the one that was made here, else the one that comes with the program."""
+    places = (folder(root, name) / RESULTS, SHIPPED / f"{name}.json")
+    return next((one for one in places if one.is_file()), None)
+
+
 def entry(root: Path, name: str) -> Entry:
     """One study, or with a preset or `-quick` behind its name that of another ground, or the trial of it.
 
@@ -135,19 +145,28 @@ def entry(root: Path, name: str) -> Entry:
         KeyError: there is no such study.
     """
     study, preset, small = _asked(name)
-    file = folder(root, name) / RESULTS
-    if not file.is_file():
-        done, wanted = trained(root, name)
-        words = f"{done} of {wanted} trainings are done; the command goes on with the others." if done else ""
-        state = State.PARTIAL if done else State.ABSENT
+    file = results(root, name)
+    if file is None:
+        words = _trained(root, name)
+        state = State.PARTIAL if words else State.ABSENT
         return Entry(name, study, state, words, small=small, preset=preset)
+    shipped = file.parent == SHIPPED
     try:
         found = read(file)
     except Unreadable as error:
         words = f"{file.name} cannot be read: {error}"
         return Entry(name, study, State.BROKEN, words, small=small, preset=preset)
     words = _lacking(study, found)
-    return Entry(name, study, State.PARTIAL if words else State.COMPLETE, words, found, small, preset)
+    state = State.PARTIAL if words else State.COMPLETE
+    if shipped:
+        words = " ".join(filter(None, [COMES_ALONG, words, _trained(root, name)]))
+    return Entry(name, study, state, words, found, small, preset, shipped)
+
+
+def _trained(root: Path, name: str) -> str:
+    """How many trainings were made here, in words; empty for none."""
+    done, wanted = trained(root, name)
+    return f"{done} of {wanted} trainings are done; the command goes on with the others." if done else ""
 
 
 def read(file: Path) -> Found:
