@@ -20,6 +20,7 @@ from training.engine.evaluations.alpaca_eval import DRAW
 TRIES = 3  # with an answer that names neither output
 BYTES = 4  # of UTF-8 a token: what English text takes, about
 FRAME = 8  # tokens around a message
+MOST_TOKENS = 10**9  # of one request, by an endpoint that can count
 LOOK = 0.5  # seconds, at most, until somebody who wants to stop is heard
 
 
@@ -153,9 +154,9 @@ class Asking:
             self._afford()
             answer = self._endpoint.ask(body)
             choice = answer["choices"][0]
-            tokens = together((tokens, used := _used(answer, body)))
+            tokens = together((tokens, now := used(answer, body)))
             with self._alone:
-                self.spent = together((self.spent, used))
+                self.spent = together((self.spent, now))
             preference, by = verdicts.read(choice)
             if preference is not None:
                 break
@@ -169,13 +170,16 @@ class Asking:
             raise JudgeFailed(said, code="judge_cost", hint=HINT)
 
 
-def _used(answer: Mapping[str, Any], body: Mapping[str, Any]) -> tuple[int, int]:
+def used(answer: Mapping[str, Any], body: Mapping[str, Any]) -> tuple[int, int]:
     """Tokens as the endpoint counts them, or about."""
     try:
         usage = answer["usage"]
-        return int(usage["prompt_tokens"]), int(usage["completion_tokens"])
-    except (KeyError, TypeError, ValueError):
+        asked, answered = int(usage["prompt_tokens"]), int(usage["completion_tokens"])
+    except (KeyError, TypeError, ValueError, OverflowError):
         return weigh(body)
+    return (
+        (asked, answered) if 0 <= min(asked, answered) <= max(asked, answered) <= MOST_TOKENS else weigh(body)
+    )
 
 
 def annotated(pairs: Sequence[Pair], way: Way, found: Mapping[str, Verdict]) -> list[dict[str, Any]]:

@@ -18,7 +18,7 @@ from typing import Any, Self
 
 import httpx2
 
-from training.engine.benchmarks.lines import Line
+from training.engine.benchmarks.lines import Line, TooLarge
 from training.engine.errors import JudgeFailed, JudgeRefused, SpecError
 
 WORDS = 200  # characters of what a server says that are shown
@@ -131,6 +131,8 @@ class Endpoint:
     def _unheard(self, error: httpx2.RequestError) -> str:
         if isinstance(error, httpx2.TimeoutException):
             return f"no answer within {self._patience.timeout:g} seconds"
+        if isinstance(error, TooLarge):
+            return str(error)
         return self.clear(f"{type(error).__name__}: {error}")
 
     def _problem(self, answer: httpx2.Response) -> str:
@@ -206,7 +208,7 @@ def _asked_for(answer: httpx2.Response) -> float:
     except ValueError:
         try:
             seconds = (parsedate_to_datetime(given) - datetime.now(UTC)).total_seconds()
-        except (ValueError, TypeError):  # no date; or one without a zone
+        except (ValueError, TypeError, OverflowError):  # no date; or one without a zone; or no year
             return 0.0
     return max(seconds, 0.0) if not math.isnan(seconds) else 0.0
 

@@ -235,9 +235,17 @@ def _likely(choice: Mapping[str, Any]) -> dict[str, float]:
     """Log-probabilities of the likeliest first tokens; nothing where the endpoint gives none."""
     try:
         top = choice["logprobs"]["content"][0]["top_logprobs"]
-        return {str(one["token"]): float(one["logprob"]) for one in top}
+        return {str(one["token"]): _float(one["logprob"]) for one in top}
     except (KeyError, IndexError, TypeError, ValueError):
         return {}
+
+
+def _float(value: Any) -> float:
+    """A number as JSON's 1e999 is read, infinite, where it has more digits than a float holds."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 def _between(first: float, second: float) -> float | None:
