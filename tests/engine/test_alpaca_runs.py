@@ -98,8 +98,10 @@ def test_a_judge_that_fails_half_way_is_asked_for_the_rest_by_the_next_start(
 
     with judge.judge(gone) as served:
         monkeypatch.setenv("POP_JUDGE_URL", served.url)
-        with pytest.raises(JudgeRefused):
+        with pytest.raises(JudgeRefused, match="401") as refusal:
             runner.train(world.open_run(place))
+    assert "on the workers and resume the run" in refusal.value.hint
+    assert "--" not in refusal.value.hint
     before = world.told(place, "stage")
     assert not world.told(place, "evaluation")
     with judge.judge(mumbling) as served:
@@ -110,6 +112,22 @@ def test_a_judge_that_fails_half_way_is_asked_for_the_rest_by_the_next_start(
     assert result(place)["n"] >= COUNT - 1
     written = next(one for one in world.told(place, "stage")[len(before) :] if "cached" in one.data)
     assert (written.data["total"], written.data["cached"]) == (0, COUNT)
+
+
+def test_one_pair_that_the_judge_refuses_does_not_keep_a_run_from_its_end(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def strict(number: int, body: dict[str, Any]) -> Answer:
+        refused = body["messages"][-1]["content"].startswith("What is 2?")
+        return Answer(400, {"error": "content_filter"}) if refused else fair(number, body)
+
+    place = again(tmp_path / "again", folder)
+    with judge.judge(strict) as served:
+        monkeypatch.setenv("POP_JUDGE_URL", served.url)
+        runner.train(world.open_run(place))
+    found = result(place)
+    assert (found["n"], found["judging"]["refused"], found["orders"]) == (COUNT - 1, 1, "one")
+    assert any("refused 1 of 6 questions" in one for one in found["remarks"])
 
 
 def test_a_judge_that_answers_nonsense_fails_the_run_in_words(

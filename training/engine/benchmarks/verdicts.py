@@ -26,6 +26,7 @@ PARTS = ("instruction", "output", "generator")  # of an output
 PLACES = ("instruction", "output_1", "output_2")
 PLACE = re.compile(r"\{(" + "|".join(PLACES) + r")\}")
 START, END = "<|im_start|>", "<|im_end|>"
+REFUSED = "refused"
 SAID = 40  # characters that are kept of an answer
 # Of the package's own template: figures with another one are no leaderboard's.
 PACKAGES = "784227e6dc2832fc08c43d2c8ea3a308e7523780187a1aaad2f85e30bac85f62"
@@ -192,7 +193,7 @@ class Verdict:
 
     Attributes:
         preference: from 1, the first output, to 2; None: it named neither.
-        by: "logprobs" or "text".
+        by: "logprobs" or "text"; `REFUSED`: the endpoint did not take the question.
         said: the beginning of what it wrote.
         tokens: of questions and of answers, all tries together.
     """
