@@ -19,7 +19,7 @@ from training.engine import catalog, measures
 from training.engine.measures import Measure
 
 # What AlpacaEval's results say of the judge and of whom it held the outputs against.
-SETTING = ("annotator", "baseline", "prompt")
+SETTING = ("annotator", "baseline", "prompt", "request")
 
 
 class Better(StrEnum):

@@ -121,11 +121,14 @@ def test_one_pair_that_the_judge_refuses_does_not_keep_a_run_from_its_end(
         refused = body["messages"][-1]["content"].startswith("What is 2?")
         return Answer(400, {"error": "content_filter"}) if refused else fair(number, body)
 
-    place = again(tmp_path / "again", folder)
+    place = again(tmp_path / "again", folder, request={"top_logprobs": None, "temperature": 0})
     with judge.judge(strict) as served:
         monkeypatch.setenv("POP_JUDGE_URL", served.url)
         runner.train(world.open_run(place))
+    assert {one["temperature"] for one in served.asked} == {0}
+    assert not any("top_logprobs" in one for one in served.asked)
     found = result(place)
+    assert found["request"] == '{"temperature": 0, "top_logprobs": null}'
     assert (found["n"], found["judging"]["refused"], found["orders"]) == (COUNT - 1, 1, "one")
     assert any("refused 1 of 6 questions" in one for one in found["remarks"])
 
@@ -174,6 +177,10 @@ def test_what_cannot_be_asked_is_refused_before_anything_slow(folder: Path, tmp_
     (reward / "model" / "config.json").write_text("{}")
     with pytest.raises(SpecError, match="it writes nothing"):
         runner.train(world.open_run(again(tmp_path / "of-reward", reward)))
+    wrong: list[Any] = [[], {"n": 2}, {"temperature": float("nan")}, {"stop": "\ud800"}, {1: 2}]
+    for request in wrong:
+        with pytest.raises(ValueError, match=r"must be a JSON object|cannot set n|finite numbers"):
+            AlpacaEvalSpec.model_validate({"request": request})
     for half in ({"baseline": "a.json"}, {"judge": "tester"}):
         with pytest.raises(ValueError, match="needs both"):
             AlpacaEvalSpec.model_validate(half)

@@ -201,6 +201,8 @@ def test_models_are_compared_under_one_judge_against_one_baseline() -> None:
     assert [cell.standing for cell in controlled.cells if cell] == [Standing.UNKNOWN, Standing.BEST]
     other = comparing.lines([[rated(40)], [rated(45, annotator="other")]])
     assert {line.why for line in other[:2]} == {comparing.OTHER_SETTING}
+    asked = comparing.lines([[rated(40)], [rated(45, request='{"temperature": 0}')]])
+    assert asked[0].why == comparing.OTHER_SETTING
     fits = comparing.lines([[rated(40)], [rated(45, glm="length_controlled_noreg")]])
     assert [line.why for line in fits[:2]] == ["", comparing.OTHER_FIT]
 

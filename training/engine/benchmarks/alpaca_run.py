@@ -32,7 +32,8 @@ OF_NO_USE = (
 )
 REFUSED = (
     "Look at POP_JUDGE_URL and POP_JUDGE_KEY on the workers and resume the run, or evaluate again with "
-    "another judge, another prompt or other request settings. What the model wrote and each answer so far are kept."
+    "another judge, another prompt or other request settings. What the model wrote and each "
+    "answer so far are kept."
 )
 COUNTED = ("answers", "silent", "refused", "unread", "contradictions", "input_tokens", "output_tokens")
 
@@ -61,7 +62,8 @@ def asked(subject: Subject, run: Run) -> Wanted | None:
     baseline = outputs.read(file, verdicts.PARTS)
     verdicts.paired(baseline, baseline)  # says what is wrong with them
     with _endpoint():
-        way = Way(wanted.judge, verdicts.prompt(prompt), both=wanted.both_orders)
+        settings = verdicts.settings(wanted.request or {})
+        way = Way(wanted.judge, verdicts.prompt(prompt), settings, both=wanted.both_orders)
     return Wanted(baseline, file, way)
 
 
@@ -96,6 +98,8 @@ def add(subject: Subject, run: Run, wanted: Wanted) -> None:
         "sampling": opponents.sampling(_generation(run)),
         "annotations_sha256": hashlib.sha256((run.folder / ANNOTATIONS).read_bytes()).hexdigest(),
     }
+    if changed := verdicts.changed(wanted.way.settings):
+        result["request"] = changed
     seconds = time.monotonic() - began
     results.add(run, NAME, result, sha256=annotated.measured_on(rows), seconds=seconds)
 

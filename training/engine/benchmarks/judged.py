@@ -100,8 +100,8 @@ def remarks(of: Mapping[str, Any]) -> list[str]:
     tries = f"after {asking.TRIES} tries each"
     if of["refused"]:
         said.append(
-            f"The judge refused {of['refused']} of {of['answers']} questions, as one that filters what it reads "
-            "or has no room for it. Its words are in the annotations (`said`)."
+            f"The judge refused {of['refused']} of {of['answers']} questions, as one that filters "
+            "what it reads or has no room for it. Its words are in the annotations (`said`)."
         )
     if silent := of["silent"] - of["unread"] - of["refused"]:
         said.append(f"{silent} of {of['answers']} answers named neither m nor M, {tries}.")

@@ -23,6 +23,7 @@ from training.engine.errors import DatasetError, SpecError
 FORMAT = 1  # of keys
 NAMES = ("m", "M")  # of the first and of the second output
 PARTS = ("instruction", "output", "generator")  # of an output
+OWN = ("model", "messages", "stream", "n")  # of a request, which settings leave alone
 PLACES = ("instruction", "output_1", "output_2")
 PLACE = re.compile(r"\{(" + "|".join(PLACES) + r")\}")
 START, END = "<|im_start|>", "<|im_end|>"
@@ -115,6 +116,27 @@ def prompt(file: Path | None) -> Prompt:
         return Prompt(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise SpecError(f"{file} cannot be read: {error}") from error
+
+
+def settings(given: Mapping[str, Any]) -> dict[str, Any]:
+    """A request's settings: the package's, but what `given` says otherwise; None takes one out.
+
+    Raises:
+        SpecError: it sets what is not for it to set, or holds what no JSON does.
+    """
+    if taken := sorted(given.keys() & set(OWN)):
+        raise SpecError(f"Settings of a request cannot set {', '.join(taken)}.")
+    try:
+        json.dumps(given, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, TypeError, RecursionError):
+        raise SpecError("Settings of a request are finite numbers, whole texts and the like.") from None
+    return {name: value for name, value in {**SETTINGS, **given}.items() if value is not None}
+
+
+def changed(found: Mapping[str, Any]) -> str:
+    """In which settings a request is not the package's, as JSON; empty: in none."""
+    names = [name for name in sorted(found.keys() | SETTINGS) if found.get(name) != SETTINGS.get(name)]
+    return json.dumps({name: found.get(name) for name in names}) if names else ""
 
 
 @dataclass(frozen=True)

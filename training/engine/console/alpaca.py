@@ -26,7 +26,6 @@ RATES = {
     "win_rate": "standard_error",
     "discrete_win_rate": "",
 }
-OWN = ("model", "messages", "stream", "n")  # of a request, which --request leaves alone
 
 
 def judge(given: argparse.Namespace) -> int:
@@ -110,16 +109,14 @@ def _way(given: argparse.Namespace) -> Way:
 
 
 def _settings(text: str | None) -> dict[str, Any]:
-    """The request's settings: the package's, but what a JSON object says otherwise; null takes one out."""
+    """The request's settings, as `verdicts.settings` has them of a JSON object."""
     try:
         given = json.loads(text or "{}")
     except ValueError as error:
         raise SpecError(f"--request is not JSON: {error}") from error
     if not isinstance(given, dict):
         raise SpecError("--request must be a JSON object.")
-    if taken := sorted(given.keys() & set(OWN)):
-        raise SpecError(f"--request cannot set {', '.join(taken)}.")
-    return {name: value for name, value in (verdicts.SETTINGS | given).items() if value is not None}
+    return verdicts.settings(given)
 
 
 def _check(cost: float | None, limit: float | None) -> None:
