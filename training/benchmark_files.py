@@ -24,8 +24,8 @@ FILES: dict[tuple[str, str], tuple[str, ...]] = {
     ("alpaca_eval", "prompt"): (".txt",),
 }
 LINK = "sources/benchmarks"
-_FILE = re.compile(r"[A-Za-z0-9][\w.\-]*")
-_HUB = re.compile(r"[A-Za-z0-9][\w.\-]*/[A-Za-z0-9][\w.\-]*(:[\w.\-]+)?")
+_FILE = re.compile(r"[A-Za-z0-9][\w.\-]{0,200}")
+_HUB = re.compile(r"[A-Za-z0-9][\w.\-]{0,95}/[A-Za-z0-9][\w.\-]{0,95}(:[\w.\-]{1,95})?")
 
 
 def names(*endings: str) -> list[str]:

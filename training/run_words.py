@@ -10,16 +10,21 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
+
 from training import lineage
 
-# A source's folder as `lineage.folder_name` has it, with the path before it and a file below it.
-_FOLDER = r"(?:[\w.~/-]*/)?sources/run-([1-9][0-9]{0,17})(?:-responses|-whole)?(?:/[\w.~/-]*\w)?"
+FOLDERS = ("CACHE_DIR", "RUNS_DIR", "BENCHMARK_DIR", "STUDY_DIR", "VAR_DIR")  # what holds others last
+# A source's folder as `lineage.folder_name` has it, with the path before it and a file below it. A path is
+# looked for where one can begin only: texts may be long, and of people who mean harm.
+_FOLDER = r"(?:(?<![\w.~/-])[\w.~/-]*/)?sources/run-([1-9][0-9]{0,17})(?:-responses|-whole)?(?:/[\w.~/-]*\w)?"
 _SOURCE = re.compile(_FOLDER)
 _RUN = re.compile(rf"{_FOLDER}|\brun:([1-9][0-9]{{0,17}})\b")
 
 
 def told(value: Any, folder: Path | None = None) -> Any:
-    """JSON with sources by `run:ID` in the place of their folders, and without the run's own folder.
+    """JSON with sources by `run:ID` in the place of their folders, without the run's own folder, and with the
+    program's folders by the names of their settings.
 
     Args:
         value: texts are searched, in lists and mappings too.
@@ -50,10 +55,14 @@ def named(text: str, names: Mapping[int, str]) -> str:
 
 
 def _without(text: str, folder: Path | None) -> str:
-    if folder is None or "/" not in text:
+    if "/" not in text:
         return text
-    for place in {str(folder), str(folder.resolve())}:
+    for place in {str(folder), str(folder.resolve())} if folder else ():
         if place in text:
             text = re.sub(rf"{re.escape(place)}/", "", text)
             text = re.sub(rf"{re.escape(place)}(?![\w-])", "the run's folder", text)
+    for name in FOLDERS:
+        place = str(getattr(settings, name))
+        if place in text:
+            text = re.sub(rf"{re.escape(place)}(?![\w-])", f"POP_{name}", text)
     return text

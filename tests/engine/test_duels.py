@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import optimize, special
+from scipy import optimize, special, stats
 
 from training.engine import catalog
 from training.engine.evaluations import HeldOut, duels, median_advantage, win_rate
@@ -62,6 +62,20 @@ def test_three_wins_a_tie_and_a_loss() -> None:
     low, high = found["win_rate_interval"]
     assert 0 <= low < 0.7 < high <= 1
     assert found["judge"] == "a judge"
+
+
+def test_six_wins_of_six_are_not_called_certain() -> None:
+    won = win_rate.evaluate(heldout(made([1] * 6, [0] * 6)))
+    lost = win_rate.evaluate(heldout(made([0] * 6, [1] * 6)))
+    wilson = stats.binomtest(6, 6).proportion_ci(method="wilson")
+    assert won["win_rate_interval"] == pytest.approx([wilson.low, 1])
+    assert lost["win_rate_interval"] == pytest.approx([0, 1 - wilson.low])
+    assert won["ties_interval"] == pytest.approx([0, 1 - wilson.low])
+    assert won["length_controlled_win_rate_interval"] is None
+    twice = win_rate.evaluate(heldout(made([1] * 6, [0] * 6, prompts=[0, 0, 1, 1, 2, 2])))
+    assert twice["win_rate_interval"][0] < wilson.low  # three prompts are three
+    tied = win_rate.evaluate(heldout(made([1] * 6, [1] * 6)))
+    assert (tied["win_rate"], tied["win_rate_interval"]) == (0.5, None)
 
 
 def test_the_median_and_the_mean_of_the_differences() -> None:

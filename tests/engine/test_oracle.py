@@ -95,6 +95,7 @@ def test_the_documented_one_is_one() -> None:
     ("text", "reason"),
     [
         ("{", "cannot be read as JSON"),
+        ("[" * 100_000, "cannot be read as JSON"),
         ("[]", "is no oracle. spec: "),
         ("{}", "is no oracle. judge: Field required"),
         (json.dumps(SPEC | {"saturation": 0}), "saturation: Input should be greater than 0"),

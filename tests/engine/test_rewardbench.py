@@ -173,6 +173,7 @@ def test_data_is_read_from_json_lines_json_and_parquet(tmp_path: Path) -> None:
     [
         ({"subset": None}, "row 2: subset is missing"),
         ({"chosen": 3}, "row 2: chosen must be text"),
+        ({"chosen": "\ud800"}, "row 2: .* surrogates not allowed"),
         ({"prompt": []}, "row 2: prompt must be text or a list"),
         ({"prompt": [{"role": "user"}]}, "row 2: a message of a prompt needs role and content"),
     ],
@@ -189,9 +190,10 @@ def test_data_that_is_not_there_is_refused(tmp_path: Path) -> None:
         pairs.read(["nothing.jsonl"])
     with pytest.raises(DatasetError, match="could not be read from the Hub"):
         pairs.read(["nobody/nothing-at-all"])  # the suite is offline
-    (tmp_path / "broken.jsonl").write_text('{"prompt": ')
-    with pytest.raises(DatasetError, match="half-written"):
-        pairs.read([str(tmp_path / "broken.jsonl")])
+    for broken in ('{"prompt": ', "[" * 100_000):
+        (tmp_path / "broken.jsonl").write_text(broken)
+        with pytest.raises(DatasetError, match="half-written"):
+            pairs.read([str(tmp_path / "broken.jsonl")])
 
 
 @pytest.fixture(scope="module")

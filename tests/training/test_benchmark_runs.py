@@ -157,6 +157,7 @@ def test_alpaca_eval_takes_files_of_the_folder_only(
         (".hidden.jsonl", "neither the name of a file"),
         ("bench.csv", "neither the name of a file"),
         ("a\0b.jsonl", "neither the name of a file"),
+        (f"{'a' * 300}.jsonl", "neither the name of a file"),
         ("other.jsonl", "no file other.jsonl in the benchmark folder. There are bench.jsonl."),
     ],
 )

@@ -35,6 +35,19 @@ def test_folders_of_the_worker_are_not_told(said: Any, told: Any) -> None:
     assert run_words.told(said, Path("/var/my runs/9")) == told
 
 
+def test_the_programs_folders_go_by_their_settings(settings: Any) -> None:
+    cache, folder = settings.CACHE_DIR, settings.VAR_DIR
+    said = f"Permission denied: '{cache}/verdicts/ab.jsonl', {folder}, {folder}x"
+    told = f"Permission denied: 'POP_CACHE_DIR/verdicts/ab.jsonl', POP_VAR_DIR, {folder}x"
+    assert run_words.told(said) == told
+
+
+@pytest.mark.parametrize("long", ["a/" * 500_000, "a" * 1_000_000, "sources/run-7/" * 70_000])
+def test_long_texts_of_people_who_mean_harm_take_no_longer_than_others(long: str) -> None:
+    assert run_words.mentioned([long]) <= {7}  # as the square of the length it would take hours
+    assert len(run_words.told(long)) <= len(long)
+
+
 def test_runs_are_named_where_their_names_may_be_known() -> None:
     text = "run:7 and sources/run-7/model, but run:71 and rerun:7"
     assert run_words.mentioned([text]) == {7, 71}

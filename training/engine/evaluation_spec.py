@@ -13,6 +13,7 @@ from training.engine.benchmarks import verdicts
 from training.engine.errors import SpecError
 
 Split = Literal["heldout", "train", "all"]
+PATH = 4096  # characters of a path or id, as systems have it
 
 
 class Strict(BaseModel):
@@ -46,6 +47,7 @@ class RewardBenchSpec(Strict):
     data: str | None = Field(
         None,
         min_length=1,
+        max_length=PATH,
         title="Data",
         description="A file of the benchmark folder (`POP_BENCHMARK_DIR`; to the engine any path), or a "
         "Hugging Face id like `allenai/reward-bench`, with `:SPLIT` behind it for another split than "
@@ -66,6 +68,7 @@ class AlpacaEvalSpec(Strict):
     baseline: str | None = Field(
         None,
         min_length=1,
+        max_length=PATH,
         title="Baseline's outputs",
         description="A file of the benchmark folder (`POP_BENCHMARK_DIR`; to the engine any path) like "
         "`alpaca_eval_gpt4_baseline.json`; its instructions are answered. Empty: none are.",
@@ -81,6 +84,7 @@ class AlpacaEvalSpec(Strict):
     prompt: str | None = Field(
         None,
         min_length=1,
+        max_length=PATH,
         title="Judge's prompt",
         description="A template in the benchmark folder, such as the package's `alpaca_eval_clf.txt`. Empty: "
         "our own, whose figures compare with no leaderboard.",
@@ -138,6 +142,7 @@ class EvaluationSpec(Strict):
     judge: str | None = Field(
         None,
         min_length=1,
+        max_length=PATH,
         title="Judge",
         description="The reward model that judges the responses: `run:` and the id of its run, a path, or a "
         "Hugging Face id. Or the path of an oracle, a reward over words as JSON.",
@@ -145,6 +150,7 @@ class EvaluationSpec(Strict):
     against: str | None = Field(
         None,
         min_length=1,
+        max_length=PATH,
         title="Judged against",
         description="Whose responses are the other side: `run:` and the id of a run that wrote some, or the "
         "path of its folder or generations.jsonl. Empty: those of the reference.",
@@ -179,6 +185,7 @@ class SubjectSpec(Strict):
 
     run: str = Field(
         "",
+        max_length=PATH,
         title="Run",
         description="`run:` and the id of the run that is evaluated again, or the path of its folder.",
     )

@@ -134,7 +134,7 @@ def read(file: Path, **options: Any) -> Oracle:
     """
     try:
         return Oracle(OracleSpec.model_validate(json.loads(file.read_text(encoding="utf-8"))), **options)
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise ModelError(f"{file} cannot be read as JSON: {error}", code=UNUSABLE) from error
     except ValidationError as error:
         raise ModelError(

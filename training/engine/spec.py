@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from training.engine.evaluation_spec import EvaluationSpec, Strict, SubjectSpec
+from training.engine.evaluation_spec import PATH, EvaluationSpec, Strict, SubjectSpec
 
 Positive = Annotated[float, Field(gt=0)]
 Kind = Literal["preference", "reward_model", "sft", "evaluation"]
@@ -93,11 +93,12 @@ class ModelSpec(Strict):
     base: str = Field(
         "tiny",
         min_length=1,
+        max_length=PATH,
         title="Base model",
         description="`tiny`, a Hugging Face model id, a path on the worker, or `run:` and the id of a "
         "finished run whose model to go on from.",
     )
-    revision: str | None = Field(None, title="Hub revision")
+    revision: str | None = Field(None, max_length=PATH, title="Hub revision")
     tiny: TinySpec = Field(default_factory=TinySpec)
     lora: LoraSpec | None = Field(None, title="LoRA", description="Leave empty for full fine-tuning.")
 
@@ -110,6 +111,7 @@ class MethodSpec(Strict):
     reward_model: str | None = Field(
         None,
         min_length=1,
+        max_length=PATH,
         title="Reward model",
         description="The finished reward model whose margins the method reads: `run:` and the id of its run, "
         "or the path of its `model` folder.",

@@ -1,7 +1,7 @@
 """What a run was made from, what was made from it, and what a new one can be made from.
 
-A judge, an opponent or a reward model may be of another project. Who does not manage that one is not told
-which run it is.
+A judge, an opponent or a reward model may be of another project. Who does not manage that one is told its
+id, which the spec names, and nothing else of it.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ FIRST_SEED = 1000  # those of the exploration were 0 to 2 and 101 to 202
 OTHERS = ("dpo_pop_strength", "madpo", "gamma_dpo", "beta_dpo", "ipo")
 MAIN = ("dpo", "dpo_long", "dpo_pop", "dpo_pop_iterative", "dpo_pop_strength")
 BESIDE = ("constant_margin", "dpo_pop_no_margin", "shuffled_partners", "reversed")  # wherever DPO-PoP is
+SHUFFLED = "shuffled_strengths"  # wherever strengths are
 
 
 @dataclass(frozen=True)
@@ -73,12 +74,12 @@ def _tables() -> Study:
 
 
 def _k() -> Study:
-    found = [Setting(f"k {k}", (*MAIN, *BESIDE), Labels(k=k)) for k in (1, 2, 4, 8)]
+    found = [Setting(f"k {k}", (*MAIN, *BESIDE, SHUFFLED), Labels(k=k)) for k in (1, 2, 4, 8)]
     return Study("k", "How many weak partners does a preference want?", tuple(found))
 
 
 def _noise() -> Study:
-    lines = (*MAIN, *BESIDE, "shuffled_strengths")
+    lines = (*MAIN, *BESIDE, SHUFFLED)
     errors = [
         Setting(f"annotators err {share:.0%}", lines, Labels(error=share)) for share in (0.0, 0.1, 0.2, 0.3)
     ]
@@ -92,13 +93,21 @@ def _noise() -> Study:
 
 def _quality() -> Study:
     parts = {"high": (2 / 3, 1.0), "medium": (1 / 3, 2 / 3), "low": (0.0, 1 / 3)}
-    lines = ("dpo", "dpo_long", "ipo", "beta_dpo", "madpo", "dpo_pop", "dpo_pop_strength", *BESIDE)
+    lines = ("dpo", "dpo_long", "ipo", "beta_dpo", "madpo", "dpo_pop", "dpo_pop_strength", *BESIDE, SHUFFLED)
     settings = [Setting(f"{name} quality", lines, data=Data(quality=part)) for name, part in parts.items()]
     return Study("quality", "Responses of high, medium and low quality (MADPO's).", tuple(settings))
 
 
 def _budget() -> Study:
-    lines = ("dpo_long", "dpo_pop", "dpo_pop_resampled", "dpo_pop_inferred", "dpo_pop_strength", *BESIDE)
+    lines = (
+        "dpo_long",
+        "dpo_pop",
+        "dpo_pop_resampled",
+        "dpo_pop_inferred",
+        "dpo_pop_strength",
+        *BESIDE,
+        SHUFFLED,
+    )
     settings = []
     for budget in (0.5, 1.0, 1.5, 2.0, 2.75):
         for strategy in ("random", "iterative", "active"):
@@ -132,7 +141,7 @@ def _strengths() -> Study:
     What was tried to improve it stands in the first setting alone.
     """
     lines = ("dpo", "dpo_long", "dpo_pop", "dpo_pop_strength", "strength_unweighted")
-    controls = ("constant_strength", "shuffled_strengths", *BESIDE)
+    controls = ("constant_strength", SHUFFLED, *BESIDE)
     tried = ("strength_cautious", "strength_soft")
     settings = (
         Setting("k 2", (*lines, *tried, *controls, "reversed_strengths")),

@@ -43,10 +43,10 @@ def read(sources: Sequence[str]) -> Pairs:
         for number, row in enumerate(_rows(source), 1):
             try:
                 one = _record(row)
+                digest.update(canonical_line({"messages": one, "subset": row["subset"]}))
             except (TypeError, KeyError, ValueError) as error:
                 said = f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)
                 raise DatasetError(f"{source}, row {number}: {said}.", hint=HINT) from error
-            digest.update(canonical_line({"messages": one, "subset": row["subset"]}))
             preferences.append(Preference(str(len(preferences)), "heldout", *one))
             subsets.append(row["subset"])
             ids.append(str(row.get("id", number)))
@@ -95,7 +95,7 @@ def _of_json(file: Path) -> Iterable[Any]:
             found = json.loads(text)
             return found if isinstance(found, list) else [found]
         return [json.loads(line) for line in text.split("\n") if line.strip()]
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DatasetError(f"{file} is not JSON (half-written?): {error}", hint=HINT) from error
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from training.engine.evaluations.heldout import Floats, Ints, interval
+from training.engine.evaluations.heldout import Floats, Ints, interval, share
 
 Statistic = Callable[[Floats], Floats]  # from the weights of items in r resamples, [r, m], to a number each
 
@@ -47,3 +47,16 @@ def clustered(name: str, clusters: Clusters, seed: int, statistic: Statistic) ->
     """{name: the statistic with all weights 1, "…_interval": over prompts}."""
     value = float(statistic(np.ones((1, len(clusters.of))))[0])
     return {name: value, f"{name}_interval": clusters.around(statistic, seed)}
+
+
+def clustered_share(name: str, clusters: Clusters, seed: int, values: Floats) -> dict[str, Any]:
+    """As `clustered`, of the mean of values from 0 to 1, [m].
+
+    Where all are 1, or all 0, every resample is alike, which says nothing of the next prompt: the interval is
+    then Wilson's over prompts (see `share`). Where all are another value there is none.
+    """
+    found = clustered(name, clusters, seed, mean_of(values))
+    if clusters.count > 1 and np.ptp(values) == 0:
+        alike = np.full(clusters.count, values[0] == 1)
+        found[f"{name}_interval"] = share(alike)["interval"] if values[0] in {0, 1} else None
+    return found

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from training.engine.evaluations.clusters import Clusters, clustered, mean_of
+from training.engine.evaluations.clusters import Clusters, clustered, clustered_share, mean_of
 from training.engine.evaluations.heldout import HeldOut
 
 NOT_WRITTEN = "Nothing was written: responses need evaluation.generation.prompts."
@@ -27,9 +27,9 @@ def evaluate(heldout: HeldOut) -> dict[str, Any]:
         return {"skipped": NOT_WRITTEN if len(heldout.margin) else heldout.none}
     clusters = Clusters(own.prompts)
     found: dict[str, Any] = {"n": len(own.prompts), "prompts": clusters.count}
-    columns = {"tokens": own.tokens, "ended": own.ended, "empty": own.ended & (own.tokens <= 1)}
-    for name, values in columns.items():
-        found |= clustered(name, clusters, heldout.seed, mean_of(values.astype(np.float64)))
+    found |= clustered("tokens", clusters, heldout.seed, mean_of(own.tokens))
+    for name, values in (("ended", own.ended), ("empty", own.ended & (own.tokens <= 1))):
+        found |= clustered_share(name, clusters, heldout.seed, values.astype(np.float64))
     both = np.isfinite(own.reference_tokens)
     if not both.any():
         return found

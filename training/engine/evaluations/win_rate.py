@@ -9,7 +9,7 @@ import numpy as np
 from scipy import optimize, special
 
 from training.engine.evaluations import duels as fights
-from training.engine.evaluations.clusters import Clusters, clustered, each, mean_of
+from training.engine.evaluations.clusters import Clusters, clustered, clustered_share, each, mean_of
 from training.engine.evaluations.heldout import Duels, Floats, HeldOut
 
 RIDGE = 1e-6  # nats for a coefficient of √2: holds the fit where all pairs have one outcome
@@ -26,18 +26,20 @@ def evaluate(heldout: HeldOut) -> dict[str, Any]:
 
 
 def rates(duels: Duels, seed: int) -> dict[str, Any]:
-    """The numbers of `evaluate`, of pairs with finite rewards."""
+    """The numbers of `evaluate`, of pairs with finite rewards.
+
+    Where all pairs have one outcome, no resample says how sure the rate at equal lengths is: no interval.
+    """
     won, longer = fights.wins(duels), duels.our_lengths - duels.their_lengths
     clusters = Clusters(duels.prompts)
-    found: dict[str, Any] = {}
-    for name, statistic in (
-        ("win_rate", mean_of(won)),
-        ("length_controlled_win_rate", each(partial(length_controlled, won, longer))),
-        ("ties", mean_of((won == 0.5).astype(np.float64))),
-        ("our_length", mean_of(duels.our_lengths)),
-        ("their_length", mean_of(duels.their_lengths)),
-    ):
-        found |= clustered(name, clusters, seed, statistic)
+    at_equal = "length_controlled_win_rate"
+    found = clustered_share("win_rate", clusters, seed, won)
+    found |= clustered(at_equal, clusters, seed, each(partial(length_controlled, won, longer)))
+    if np.ptp(won) == 0:
+        found[f"{at_equal}_interval"] = None
+    found |= clustered_share("ties", clusters, seed, (won == 0.5).astype(np.float64))
+    for name, lengths in (("our_length", duels.our_lengths), ("their_length", duels.their_lengths)):
+        found |= clustered(name, clusters, seed, mean_of(lengths))
     return found
 
 
