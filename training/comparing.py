@@ -7,6 +7,7 @@ difference itself would, which matters most where runs were measured on the same
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +19,7 @@ from training.engine import catalog, measures
 from training.engine.measures import Measure
 
 # What AlpacaEval's results say of the judge and of whom it held the outputs against.
-SETTING = ("annotator", "baseline", "prompt")
+SETTING = ("annotator", "baseline", "prompt", "request")
 
 
 class Better(StrEnum):
@@ -104,6 +105,11 @@ class Result:
         """How the responses were drawn; None of other evaluations, and of results of older versions."""
         return self.result.get("sampling")
 
+    @property
+    def orders(self) -> str | None:
+        """In which orders AlpacaEval's judge saw each pair; None as above, and of files that do not say."""
+        return self.result.get("orders")
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -171,6 +177,7 @@ OTHER_SETTING = "Another judge or opponent"
 OTHER_JUDGE = "Other judge, same name"
 OTHER_OPPONENT = "Other opponent, same name"
 OTHER_SAMPLING = "Responses drawn otherwise"
+OTHER_ORDERS = "Judged in other orders"
 OTHER_TOKENS = "Tokenised otherwise"
 OTHER_FIT = "Length controlled otherwise"
 CONTROLLED = ("length_controlled_win_rate",)
@@ -270,7 +277,8 @@ def unlike(results: Iterable[Result]) -> str:
     """Why values that a judge gave say nothing about each other; empty where they do.
 
     Judges and opponents are told apart by their hashes, and by their names only where a result of an older
-    version has no hash. How its responses were drawn such a result does not say: any way is like it.
+    version has no hash. How its responses were drawn, and in which orders they were judged, such a result
+    does not say: any way is like it.
     """
     given = list(results)
     for who, same_name in (("judge", OTHER_JUDGE), ("opponent", OTHER_OPPONENT)):
@@ -280,7 +288,9 @@ def unlike(results: Iterable[Result]) -> str:
             return OTHER_SETTING if len(names) > 1 else same_name
         if None in hashes and len(names) > 1:
             return OTHER_SETTING
-    return OTHER_SAMPLING if len({one.sampling for one in given} - {None}) > 1 else ""
+    if len({_text(one.sampling) for one in given} - {_text(None)}) > 1:
+        return OTHER_SAMPLING
+    return OTHER_ORDERS if len({_text(one.orders) for one in given} - {_text(None)}) > 1 else ""
 
 
 def _line(evaluation: str, measure: str, found: Sequence[tuple[Measure, Result] | None]) -> Line:
@@ -294,8 +304,13 @@ def _line(evaluation: str, measure: str, found: Sequence[tuple[Measure, Result] 
 
 def _incomparable(given: Sequence[tuple[Measure, Result]]) -> str:
     """Why the values of a line say nothing about each other; empty where they do."""
-    found = (why for why, told in _SAME if len({told(*one) for one in given}) > 1)
+    found = (why for why, told in _SAME if len({_text(told(*one)) for one in given}) > 1)
     return next(found, "") or unlike(result for _, result in given)
+
+
+def _text(value: Any) -> str:
+    """Anything that a result may hold, to tell it apart from others: uploaded ones are not all ours."""
+    return json.dumps(value, sort_keys=True)
 
 
 # What has to be the same, and what is said where it is not; the first one counts.

@@ -60,6 +60,7 @@ def _check_storable(spec: RunSpec) -> None:
         "evaluation.judge": spec.evaluation.judge or "",
         "evaluation.against": spec.evaluation.against or "",
         "evaluation.alpaca_eval.judge": spec.evaluation.alpaca_eval.judge or "",
+        "evaluation.alpaca_eval.request": _unescaped(spec.evaluation.alpaca_eval.request),
     }
     fields = {place: ["A NUL character cannot be stored."] for place, text in texts.items() if "\0" in text}
     try:
@@ -68,6 +69,11 @@ def _check_storable(spec: RunSpec) -> None:
         fields["spec"] = ["All numbers must be finite."]
     if fields:
         raise Invalid("invalid_spec", "The run spec is not valid: it cannot be stored.", fields)
+
+
+def _unescaped(document: dict[str, Any] | None) -> str:
+    """A document as text in which a NUL, wherever it stands in it, is one."""
+    return json.dumps(document).replace("\\\\", "").replace("\\u0000", "\0")
 
 
 def _complaints(error: ValidationError, spec: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -196,6 +196,8 @@ class RunForm:
             return None
         if item.kind == "whole":
             return _number(text.replace(",", ""), int)
+        if item.kind == "json":
+            return _document(text)
         return _number(text, float) if item.kind == "number" else text
 
     def _check(self, model: Any, value: Any, prefix: str) -> None:
@@ -240,6 +242,8 @@ def _shown(item: SpecField, value: Any) -> Any:
         return list(value)
     if value is None:
         return ""
+    if item.kind == "json":
+        return json.dumps(value, ensure_ascii=False)
     if item.kind == "choice" and isinstance(value, bool):  # a switch of a run from before it had `auto`
         return "on" if value else "off"
     return f"{value:.12g}" if isinstance(value, float) else str(value)
@@ -249,6 +253,13 @@ def _number(text: str, kind: type[int] | type[float]) -> Any:
     try:
         return kind(text)
     except ValueError:
+        return text
+
+
+def _document(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
         return text
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from training.engine import catalog
 from training.engine.spec import RunSpec, has_section
 
-Kind = Literal["text", "whole", "number", "choice", "flag", "many"]
+Kind = Literal["text", "whole", "number", "choice", "flag", "many", "json"]
 Schema = dict[str, Any]
 
 # Filled in by the service that starts the run, or shown elsewhere on the page.
@@ -132,7 +132,8 @@ def _field(path: str, node: Schema) -> SpecField:
 def _kind(shape: Schema) -> Kind:
     if "enum" in shape:
         return "choice"
-    kinds: dict[str, Kind] = {"integer": "whole", "number": "number", "boolean": "flag", "array": "many"}
+    kinds: dict[str, Kind]
+    kinds = {"integer": "whole", "number": "number", "boolean": "flag", "array": "many", "object": "json"}
     return kinds.get(str(shape.get("type")), "text")
 
 

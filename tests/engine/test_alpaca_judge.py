@@ -106,7 +106,7 @@ def test_the_win_rate_closes_what_people_see(capsys: pytest.CaptureFixture[str])
     assert f"Requests left: {COUNT}, about " in shown.err
 
 
-@pytest.mark.parametrize("status", [400, 500])
+@pytest.mark.parametrize("status", [401, 500])
 def test_a_judge_that_fails_half_way_is_gone_on_with(status: int, capsys: pytest.CaptureFixture[str]) -> None:
     def dying(number: int, body: dict[str, Any]) -> Answer:
         return judge.fair(number, body) if number < 5 else Answer(status, {"error": "broken"})
@@ -114,10 +114,10 @@ def test_a_judge_that_fails_half_way_is_gone_on_with(status: int, capsys: pytest
     with judge.judge(dying) as served:
         code = asking(served, "--concurrency", "1", "--retries", "1")
     told = capsys.readouterr().err
-    assert code == (cli.BAD_INPUT if status == 400 else cli.CRASHED)
+    assert code == (cli.BAD_INPUT if status == 401 else cli.CRASHED)
     assert "broken" in told
     assert f"5 of {COUNT} answers came and are kept" in told
-    assert len(served.asked) == (6 if status == 400 else 7)
+    assert len(served.asked) == (6 if status == 401 else 7)
     assert not Path("annotations.json").exists()
     with judge.judge() as served:
         assert asking(served) == cli.FINISHED

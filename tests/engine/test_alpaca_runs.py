@@ -98,8 +98,10 @@ def test_a_judge_that_fails_half_way_is_asked_for_the_rest_by_the_next_start(
 
     with judge.judge(gone) as served:
         monkeypatch.setenv("POP_JUDGE_URL", served.url)
-        with pytest.raises(JudgeRefused):
+        with pytest.raises(JudgeRefused, match="401") as refusal:
             runner.train(world.open_run(place))
+    assert "on the workers and resume the run" in refusal.value.hint
+    assert "--" not in refusal.value.hint
     before = world.told(place, "stage")
     assert not world.told(place, "evaluation")
     with judge.judge(mumbling) as served:
@@ -110,6 +112,25 @@ def test_a_judge_that_fails_half_way_is_asked_for_the_rest_by_the_next_start(
     assert result(place)["n"] >= COUNT - 1
     written = next(one for one in world.told(place, "stage")[len(before) :] if "cached" in one.data)
     assert (written.data["total"], written.data["cached"]) == (0, COUNT)
+
+
+def test_one_pair_that_the_judge_refuses_does_not_keep_a_run_from_its_end(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def strict(number: int, body: dict[str, Any]) -> Answer:
+        refused = body["messages"][-1]["content"].startswith("What is 2?")
+        return Answer(400, {"error": "content_filter"}) if refused else fair(number, body)
+
+    place = again(tmp_path / "again", folder, request={"top_logprobs": None, "temperature": 0})
+    with judge.judge(strict) as served:
+        monkeypatch.setenv("POP_JUDGE_URL", served.url)
+        runner.train(world.open_run(place))
+    assert {one["temperature"] for one in served.asked} == {0}
+    assert not any("top_logprobs" in one for one in served.asked)
+    found = result(place)
+    assert found["request"] == '{"temperature": 0, "top_logprobs": null}'
+    assert (found["n"], found["judging"]["refused"], found["orders"]) == (COUNT - 1, 1, "one")
+    assert any("refused 1 of 6 questions" in one for one in found["remarks"])
 
 
 def test_a_judge_that_answers_nonsense_fails_the_run_in_words(
@@ -156,6 +177,10 @@ def test_what_cannot_be_asked_is_refused_before_anything_slow(folder: Path, tmp_
     (reward / "model" / "config.json").write_text("{}")
     with pytest.raises(SpecError, match="it writes nothing"):
         runner.train(world.open_run(again(tmp_path / "of-reward", reward)))
+    wrong: list[Any] = [[], {"n": 2}, {"temperature": float("nan")}, {"stop": "\ud800"}, {1: 2}]
+    for request in wrong:
+        with pytest.raises(ValueError, match=r"must be a JSON object|cannot set n|finite numbers"):
+            AlpacaEvalSpec.model_validate({"request": request})
     for half in ({"baseline": "a.json"}, {"judge": "tester"}):
         with pytest.raises(ValueError, match="needs both"):
             AlpacaEvalSpec.model_validate(half)

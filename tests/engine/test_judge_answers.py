@@ -86,6 +86,16 @@ def test_strange_choices_say_nothing(strange: dict[str, Any]) -> None:
     assert verdicts.read(strange)[0] is None
 
 
+@pytest.mark.parametrize("digits", [10**400, -(10**400), math.inf], ids=["long", "negative", "infinite"])
+def test_numbers_that_are_too_large_are_no_preference_and_no_count(digits: float) -> None:
+    assert verdicts.read(choice(m=digits)) == (None, "logprobs")
+    body = Way("judge").body(pair("why", "a", "b"), swap=False)
+    usage = {"prompt_tokens": 7, "completion_tokens": digits}
+    for one in (usage, usage | {"completion_tokens": -1}, {"prompt_tokens": digits, "completion_tokens": 1}):
+        assert asking.used({"usage": one}, body) == asking.weigh(body)
+    assert asking.used({"usage": usage | {"completion_tokens": 1}}, body) == (7, 1)
+
+
 @given(TEXT, TEXT, TEXT)
 @example("{output_1}", "{output_2}", "<|im_start|>user\n{instruction}")
 def test_the_order_never_changes_what_a_judge_of_texts_prefers(question: str, base: str, mine: str) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import threading
+import tracemalloc
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -49,6 +52,9 @@ PASSING = [
     Answer(408),
     Answer(200, b"<html>a proxy</html>"),
     Answer(200, b"not packed", {"Content-Encoding": "gzip"}),
+    Answer(200, gzip.compress(json.dumps(GOOD).encode())[:-9], {"Content-Encoding": "gzip"}),
+    Answer(200, b"{}", {"Content-Encoding": "br"}),
+    Answer(503, headers={"Retry-After": f"Mon, 01 Jan {9**30} 00:00:00 GMT"}),
     Answer(200, {"error": {"message": "overloaded"}}),
     Answer(200, {"choices": []}),
     None,
@@ -62,6 +68,34 @@ def test_what_may_pass_is_tried_again(failure: Answer | None) -> None:
     assert found == GOOD
     assert len(served.asked) == 3
     assert 0.5 <= waits.seconds[0] <= 1 <= waits.seconds[1] <= 2
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_an_answer_without_end_is_not_read_to_it(packed: bool) -> None:
+    over = threading.Event()
+
+    def parts() -> Iterator[bytes]:
+        yield b"HTTP/1.1 200 OK\r\n\r\n"
+        while not over.is_set():
+            yield b" " * 65536
+
+    bomb = gzip.compress(b" " * (256 * 1024**2)) if packed else b""
+    endless = Answer(body=bomb, headers={"Content-Encoding": "gzip"}) if packed else Answer(raw=parts())
+    tracemalloc.start()
+    with pytest.raises(
+        JudgeFailed, match=r"failed 1 times: an answer of more than 8 MB, which is not read\."
+    ):
+        ask([endless], retries=0)
+    over.set()
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 64e6
+
+
+def test_an_answer_is_asked_for_unpacked_and_read_if_it_is_packed() -> None:
+    found, served = ask([Answer(200, gzip.compress(json.dumps(GOOD).encode()), {"Content-Encoding": "gzip"})])
+    assert found == GOOD
+    assert served.headers[0]["accept-encoding"] == "identity"
 
 
 def test_waits_double_up_to_the_longest() -> None:

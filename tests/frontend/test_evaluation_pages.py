@@ -217,9 +217,19 @@ def test_what_was_written_and_judged_is_downloaded_from_the_page(
     owner_client: Client, desk: Desk, trained: Run
 ) -> None:
     asked = {"evaluation.alpaca_eval.baseline": "base.json", "evaluation.alpaca_eval.judge": "tester"}
-    owner_client.post(reverse("run-evaluate", args=[trained.pk]), form(desk, **asked))
+    here, request = reverse("run-evaluate", args=[trained.pk]), "evaluation.alpaca_eval.request"
+    wrong = [
+        ("{", "Must be a JSON object"),
+        ('{"n": 2}', "cannot set n"),
+        ('{"a": ["\\u0000"]}', "A NUL character"),
+    ]
+    for typed, words in wrong:
+        assert words in text(owner_client.post(here, form(desk, **asked, **{request: typed})))
+    owner_client.post(here, form(desk, **asked, **{request: ' {"max_tokens": null, "stop": "ü\\\\u0000"} '}))
     made = Run.objects.latest("pk")
-    assert made.spec["evaluation"]["alpaca_eval"]["judge"] == "tester"
+    section = made.spec["evaluation"]["alpaca_eval"]
+    assert (section["judge"], section["request"]) == ("tester", {"max_tokens": None, "stop": "ü\\u0000"})
+    assert "&quot;max_tokens&quot;: null" in owner_client.get(here, {"like": made.pk}).content.decode()
     Run.objects.filter(pk=made.pk).update(state="failed")
     page, link = reverse("run", args=[made.pk]), reverse("run-alpaca-file", args=[made.pk, "outputs"])
     assert link not in text(owner_client.get(page))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,9 @@ def test_without_it_the_other_rates_stand_and_it_is_said_why(run: Run, cast: Cas
         ({"preference": None}, "No annotation has a preference from 1 to 2"),
         ({"preference": 10**400}, "which is no number"),
         ({"output_2": 3}, "has no text output_2"),
+        ({"annotator": ["x"]}, "Annotation 1 has an annotator that is no text"),
+        ({"annotator": {"a": "\0"}}, "Annotation 1 has an annotator that is no text"),
+        ({"annotator": float("nan")}, "Annotation 1 has an annotator that is no text"),
         ({"generator_2": "a\0\ud800"}, "The annotations are of a\N{REPLACEMENT CHARACTER}"),
     ],
 )
@@ -131,6 +135,26 @@ def test_what_is_no_list_of_annotations_is_refused(run: Run, cast: Cast, text: b
     with pytest.raises(Invalid):
         alpaca.take(run=run, file=SimpleUploadedFile("a.json", text), by=cast.owner, at=NOW)
     assert not Evaluation.objects.filter(run=run).exists()
+
+
+def test_a_small_file_of_many_empty_objects_is_refused_before_it_takes_memory(run: Run, cast: Cast) -> None:
+    for text in (b"[" + b"{}," * 1_000_000 + b"{}]", b"[" * 3_000_000, b"[" + b"[]," * 1_000_000 + b"[]]"):
+        sent = SimpleUploadedFile("a.json", text)
+        tracemalloc.start()
+        with pytest.raises(Invalid, match="far more than 10,000 annotations"):
+            alpaca.take(run=run, file=sent, by=cast.owner, at=NOW)
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert most < 10e6
+
+
+def test_braces_in_texts_are_no_objects_and_quotes_end_no_texts(run: Run, cast: Cast) -> None:
+    rows = judged(run, orders=[{"switched": True}, {"switched": False}])
+    rows[0]["output_2"] = 'x = "{[,\\"' * 100_000
+    assert take(run, cast, rows).result["orders"] == "both"
+    quotes = SimpleUploadedFile("a.json", b'["' + b'\\"' * 1_000_000 + b"\\")
+    with pytest.raises(Invalid, match="not JSON"):  # and that in a moment
+        alpaca.take(run=run, file=quotes, by=cast.owner, at=NOW)
 
 
 def test_names_that_no_database_keeps_are_kept_as_far_as_they_can_be(run: Run, cast: Cast) -> None:
@@ -177,5 +201,23 @@ def test_models_are_compared_under_one_judge_against_one_baseline() -> None:
     assert [cell.standing for cell in controlled.cells if cell] == [Standing.UNKNOWN, Standing.BEST]
     other = comparing.lines([[rated(40)], [rated(45, annotator="other")]])
     assert {line.why for line in other[:2]} == {comparing.OTHER_SETTING}
+    asked = comparing.lines([[rated(40)], [rated(45, request='{"temperature": 0}')]])
+    assert asked[0].why == comparing.OTHER_SETTING
     fits = comparing.lines([[rated(40)], [rated(45, glm="length_controlled_noreg")]])
     assert [line.why for line in fits[:2]] == ["", comparing.OTHER_FIT]
+
+
+def test_figures_of_one_order_are_not_ranked_against_those_of_both() -> None:
+    one, both = rated(40, orders="one"), rated(45, orders="both")
+    assert comparing.lines([[one], [both]])[0].why == comparing.OTHER_ORDERS
+    assert [comparing.lines([[older], [both]])[0].why for older in (rated(40), both)] == ["", ""]
+    ranked = comparing.ranking({1: one, 2: both}, "alpaca_eval", "win_rate")
+    assert [place.why for place in ranked] == ["", comparing.OTHER_ORDERS]
+
+
+@pytest.mark.parametrize("strange", [["x"], {"a": 1}, [{"a": None}]])
+def test_results_that_hold_anything_are_compared_all_the_same(strange: Any) -> None:
+    for name in ("annotator", "glm", "tokenised", "sampling", "orders"):
+        same, other = rated(40, **{name: strange}), rated(45, **{name: [strange]})
+        assert comparing.lines([[same], [same]])[1].why == ""
+        assert comparing.lines([[same], [other]])[1].why != ""

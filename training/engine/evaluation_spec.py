@@ -5,9 +5,12 @@ No torch here: web processes read this module.
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from training.engine.benchmarks import verdicts
+from training.engine.errors import SpecError
 
 Split = Literal["heldout", "train", "all"]
 PATH = 4096  # characters of a path or id, as systems have it
@@ -86,6 +89,13 @@ class AlpacaEvalSpec(Strict):
         description="A template in the benchmark folder, such as the package's `alpaca_eval_clf.txt`. Empty: "
         "our own, whose figures compare with no leaderboard.",
     )
+    request: dict[str, Any] | None = Field(
+        None,
+        title="Request settings",
+        description='A JSON object that changes what is sent to the judge, like `{"logprobs": null, '
+        '"top_logprobs": null}` for one that gives no log-probabilities; null takes a setting out. Empty: as '
+        "the package asks.",
+    )
     both_orders: bool = Field(
         False, title="Ask in both orders", description="And take the mean, at twice the cost."
     )
@@ -93,6 +103,19 @@ class AlpacaEvalSpec(Strict):
         1.0, ge=0, le=100, title="Temperature", description="0 takes the likeliest token."
     )
     max_new_tokens: int = Field(2048, ge=1, le=1_000_000, title="Longest output", description="Tokens.")
+
+    @field_validator("request", mode="before")
+    @classmethod
+    def a_request_is_an_object_that_can_be_sent(cls, given: Any) -> Any:
+        if given is None:
+            return None
+        if not isinstance(given, dict) or not all(isinstance(name, str) for name in given):
+            raise ValueError('must be a JSON object like {"temperature": 0}')
+        try:
+            verdicts.settings(given)
+        except SpecError as error:
+            raise ValueError(error.message) from error
+        return given
 
     @model_validator(mode="after")
     def a_baseline_has_a_judge(self) -> Self:

@@ -4,7 +4,10 @@ from django.db import models
 
 
 class Evaluation(models.Model):
-    """A named result about one run, exactly as `evaluation.json` has it."""
+    """A named result about one run, exactly as its `evaluation.json` has it.
+
+    Figures of annotations that somebody uploaded stand here alone: in no file, and no worker knows them.
+    """
 
     run = models.ForeignKey("training.Run", on_delete=models.CASCADE, related_name="evaluations")
     name = models.CharField(max_length=60)

@@ -6,8 +6,10 @@ Computed at once: 805 of them take a tenth of a second.
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 from datetime import datetime
+from itertools import islice
 from typing import IO, Any, Protocol
 
 from django.conf import settings
@@ -25,8 +27,12 @@ from training.models import Evaluation, Run
 from training.selectors.runs import generator_name
 
 NAME = "alpaca_eval"
-MOST_BYTES = 64 * 1024 * 1024
+MOST_BYTES = 16 * 1024 * 1024
 MOST = 10_000  # annotations; the benchmark has 805
+# Of JSON, outside of texts: a small file may hold millions of empty objects, each with memory of its own. An
+# annotation of ours has 20 with both orders, one of the package with all that the judge said about 70.
+MARKS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|([\[{,])', re.DOTALL)
+MOST_MARKS = 40 * MOST
 WORDS = 500  # of a refusal: it may quote the file
 
 
@@ -81,11 +87,15 @@ def _read(file: Any) -> tuple[list[dict[str, Any]], bytes]:
     """The annotations, and the bytes they stand in.
 
     Raises:
-        Invalid: it is too large, or does not hold annotations.
+        Invalid: it is too large, holds too much, or does not hold annotations.
     """
     if (file.size or 0) > MOST_BYTES:
         raise _invalid(f"The file is larger than {MOST_BYTES // 1024**2} MB: 805 annotations have a few.")
     text = file.read()
+    if _crowded(text):
+        raise _invalid(
+            f"The file holds far more than {MOST:,} annotations do; more than these are not taken."
+        )
     try:
         found = outputs.parsed(text, "The file", (*PARTS, "preference"))
     except EngineError as error:
@@ -93,6 +103,12 @@ def _read(file: Any) -> tuple[list[dict[str, Any]], bytes]:
     if len(found) > MOST:
         raise _invalid(f"The file has {len(found):,} annotations; more than {MOST:,} are not taken.")
     return found, text
+
+
+def _crowded(text: bytes) -> bool:
+    """Whether JSON would take far more memory than its bytes; looked at without reading it as such."""
+    marks = (1 for found in MARKS.finditer(text) if found[1])
+    return next(islice(marks, MOST_MARKS, None), 0) > 0
 
 
 def _refusal(error: EngineError) -> Invalid:

@@ -16,7 +16,7 @@ from training.engine.benchmarks.asking import Asking, Prices, Way
 from training.engine.benchmarks.endpoint import Endpoint
 from training.engine.benchmarks.verdict_cache import VerdictCache
 from training.engine.benchmarks.verdicts import Pair, Verdict
-from training.engine.errors import DatasetError, JudgeFailed
+from training.engine.errors import DatasetError, JudgeFailed, JudgeRefused
 from training.engine.evaluation_spec import GenerationSpec
 from training.engine.events import OneStage
 from training.engine.progress import Progress
@@ -30,7 +30,12 @@ OF_NO_USE = (
     "Evaluate again with another judge or another prompt: it has to write m or M, by one token, with its "
     "log-probabilities or without. What the model wrote is kept."
 )
-COUNTED = ("answers", "silent", "unread", "contradictions", "input_tokens", "output_tokens")
+REFUSED = (
+    "Look at POP_JUDGE_URL and POP_JUDGE_KEY on the workers and resume the run, or evaluate again with "
+    "another judge, another prompt or other request settings. What the model wrote and each "
+    "answer so far are kept."
+)
+COUNTED = ("answers", "silent", "refused", "unread", "contradictions", "input_tokens", "output_tokens")
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,8 @@ def asked(subject: Subject, run: Run) -> Wanted | None:
     baseline = outputs.read(file, verdicts.PARTS)
     verdicts.paired(baseline, baseline)  # says what is wrong with them
     with _endpoint():
-        way = Way(wanted.judge, verdicts.prompt(prompt), both=wanted.both_orders)
+        settings = verdicts.settings(wanted.request or {})
+        way = Way(wanted.judge, verdicts.prompt(prompt), settings, both=wanted.both_orders)
     return Wanted(baseline, file, way)
 
 
@@ -74,7 +80,10 @@ def add(subject: Subject, run: Run, wanted: Wanted) -> None:
     inner = replace(run, events=OneStage(run.events, NAME))
     ours = _outputs(subject, inner, wanted)
     pairs = verdicts.paired(ours, wanted.baseline)
-    found, now = _answers(inner, pairs, wanted.way)
+    try:
+        found, now = _answers(inner, pairs, wanted.way)
+    except JudgeRefused as error:
+        raise JudgeRefused(error.message, hint=REFUSED) from error
     rows = asking.annotated(pairs, wanted.way, found)
     write_json(run.folder / ANNOTATIONS, rows)
     try:
@@ -89,6 +98,8 @@ def add(subject: Subject, run: Run, wanted: Wanted) -> None:
         "sampling": opponents.sampling(_generation(run)),
         "annotations_sha256": hashlib.sha256((run.folder / ANNOTATIONS).read_bytes()).hexdigest(),
     }
+    if changed := verdicts.changed(wanted.way.settings):
+        result["request"] = changed
     seconds = time.monotonic() - began
     results.add(run, NAME, result, sha256=annotated.measured_on(rows), seconds=seconds)
 
@@ -121,7 +132,8 @@ def _answers(run: Run, pairs: Sequence[Pair], way: Way) -> tuple[dict[str, Verdi
         JudgeRefused, JudgeFailed, Cancelled: what came until then is kept.
     """
     requests, cache = way.requests(pairs), VerdictCache(way.model, way.settings)
-    known = {key: one for key, one in cache.get(requests).items() if one.preference is not None}
+    before = cache.get(requests)
+    known = {key: one for key, one in before.items() if one.preference is not None}
     left = {key: body for key, body in requests.items() if key not in known}
     if not left:
         return known, None
@@ -134,6 +146,7 @@ def _answers(run: Run, pairs: Sequence[Pair], way: Way) -> tuple[dict[str, Verdi
             endpoint,
             cache,
             threads=THREADS,
+            known=before,
             told=lambda one: progress.at(len(known) + len(one.found)),
             heed=run.stop.check,
         ) as now,

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Self
 
 from training.engine.benchmarks import verdicts
-from training.engine.benchmarks.endpoint import HINT, Endpoint, Stopped
+from training.engine.benchmarks.endpoint import HINT, Endpoint, QuestionRefused, Stopped
 from training.engine.benchmarks.verdict_cache import VerdictCache
 from training.engine.benchmarks.verdicts import Pair, Prompt, Verdict
 from training.engine.errors import EngineError, JudgeFailed
@@ -20,6 +21,8 @@ from training.engine.evaluations.alpaca_eval import DRAW
 TRIES = 3  # with an answer that names neither output
 BYTES = 4  # of UTF-8 a token: what English text takes, about
 FRAME = 8  # tokens around a message
+MOST_TOKENS = 10**9  # of one request, by an endpoint that can count
+IN_A_ROW = 10  # questions refused one after another: then it is not the questions
 LOOK = 0.5  # seconds, at most, until somebody who wants to stop is heard
 
 
@@ -92,11 +95,13 @@ class Asking:
         threads: int = 1,
         prices: Prices | None = None,
         limit: float | None = None,
+        known: Mapping[str, Verdict] = MappingProxyType({}),
         told: Callable[[Asking], None] = lambda _: None,
         heed: Callable[[], None] = lambda: None,
     ) -> None:
         """`limit`: money that is not to be passed, but for requests that are under way then.
 
+        `known`: answers from before, of whom some may be asked for again.
         `heed` is called every now and then while answers are waited for; what it raises ends the asking.
         """
         self.found: dict[str, Verdict] = {}
@@ -104,6 +109,10 @@ class Asking:
         self._endpoint, self._cache, self._told, self._heed = endpoint, cache, told, heed
         self._prices, self._limit = prices or Prices(), limit
         self._alone = threading.Lock()
+        self._answered = any(one.by != verdicts.REFUSED for one in known.values())
+        self._before = {key for key, one in known.items() if one.by == verdicts.REFUSED}
+        self._in_a_row = 0
+        self._refusal: QuestionRefused | None = None  # the first
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="judge")
 
     def __enter__(self) -> Self:
@@ -119,8 +128,12 @@ class Asking:
     def all(self, requests: Mapping[str, Mapping[str, Any]]) -> dict[str, Verdict]:
         """Answers by key. Each is stored as it comes, so whatever stops this, the rest can be asked later.
 
+        A question that is refused while others are answered is one without a preference.
+
         Raises:
-            JudgeRefused, JudgeFailed: the first that happened; nothing more is asked then.
+            JudgeRefused, JudgeFailed: the first that happened; nothing more is asked then. Refused questions
+                are that where nothing was ever answered, or `IN_A_ROW` of them are, not counting those that
+                were refused before.
         """
         left = {self._pool.submit(self._one, key, body) for key, body in requests.items()}
         try:
@@ -134,11 +147,13 @@ class Asking:
             self._endpoint.stop()
             self._pool.shutdown(wait=False, cancel_futures=True)
             raise
+        if self._refusal is not None and not self._answered:
+            raise self._refusal
         return self.found
 
     def _one(self, key: str, body: Mapping[str, Any]) -> None:
         try:
-            verdict = self._verdict(body)
+            verdict = self._heard(key, body)
         except EngineError:
             self._endpoint.stop()  # at once: the next request would be on its way before anybody heard
             raise
@@ -147,15 +162,30 @@ class Asking:
             self.found[key] = verdict
             self._told(self)
 
+    def _heard(self, key: str, body: Mapping[str, Any]) -> Verdict:
+        """What the judge says, or that it will not. Raises QuestionRefused where that is of all questions."""
+        try:
+            verdict = self._verdict(body)
+        except QuestionRefused as error:
+            with self._alone:
+                self._refusal = self._refusal or error
+                self._in_a_row += not (self._answered and key in self._before)
+                if self._in_a_row >= IN_A_ROW:
+                    raise
+            return Verdict(None, verdicts.REFUSED, error.said[: verdicts.SAID], (0, 0))
+        with self._alone:
+            self._answered, self._in_a_row = True, 0
+        return verdict
+
     def _verdict(self, body: Mapping[str, Any]) -> Verdict:
         tokens = (0, 0)
         for _ in range(TRIES):
             self._afford()
             answer = self._endpoint.ask(body)
             choice = answer["choices"][0]
-            tokens = together((tokens, used := _used(answer, body)))
+            tokens = together((tokens, now := used(answer, body)))
             with self._alone:
-                self.spent = together((self.spent, used))
+                self.spent = together((self.spent, now))
             preference, by = verdicts.read(choice)
             if preference is not None:
                 break
@@ -169,13 +199,16 @@ class Asking:
             raise JudgeFailed(said, code="judge_cost", hint=HINT)
 
 
-def _used(answer: Mapping[str, Any], body: Mapping[str, Any]) -> tuple[int, int]:
+def used(answer: Mapping[str, Any], body: Mapping[str, Any]) -> tuple[int, int]:
     """Tokens as the endpoint counts them, or about."""
     try:
         usage = answer["usage"]
-        return int(usage["prompt_tokens"]), int(usage["completion_tokens"])
-    except (KeyError, TypeError, ValueError):
+        asked, answered = int(usage["prompt_tokens"]), int(usage["completion_tokens"])
+    except (KeyError, TypeError, ValueError, OverflowError):
         return weigh(body)
+    return (
+        (asked, answered) if 0 <= min(asked, answered) <= max(asked, answered) <= MOST_TOKENS else weigh(body)
+    )
 
 
 def annotated(pairs: Sequence[Pair], way: Way, found: Mapping[str, Verdict]) -> list[dict[str, Any]]:

@@ -18,11 +18,12 @@ from typing import Any, Self
 
 import httpx2
 
-from training.engine.benchmarks.lines import Line
+from training.engine.benchmarks.lines import Line, TooLarge
 from training.engine.errors import JudgeFailed, JudgeRefused, SpecError
 
 WORDS = 200  # characters of what a server says that are shown
 AGAIN = (408, 425, 429)  # beside 5xx
+OF_QUESTION = (400, 413, 422)  # this question, perhaps: a filter's, or too long; perhaps all of them
 PATH = "/chat/completions"
 HINT = "Every answer so far is kept: the same command, or the run resumed, goes on with what is missing."
 
@@ -44,6 +45,14 @@ class Patience:
     first: float = 1.0
     longest: float = 60.0
     most: float = 600.0
+
+
+class QuestionRefused(JudgeRefused):
+    """The endpoint will not take this question, and perhaps others. `said`: its status and words."""
+
+    def __init__(self, message: str, *, said: str, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.said = said
 
 
 class Stopped(Exception):
@@ -93,7 +102,8 @@ class Endpoint:
         """A completion with at least one choice.
 
         Raises:
-            JudgeRefused: the endpoint will not take the request. JudgeFailed: it failed every time.
+            QuestionRefused: the endpoint will not take this one. JudgeRefused: nor any other, by its
+                key or address. JudgeFailed: it failed every time.
             Stopped: `stop` was called.
         """
         for attempt in range(self._patience.retries + 1):
@@ -131,15 +141,21 @@ class Endpoint:
     def _unheard(self, error: httpx2.RequestError) -> str:
         if isinstance(error, httpx2.TimeoutException):
             return f"no answer within {self._patience.timeout:g} seconds"
+        if isinstance(error, TooLarge):
+            return str(error)
         return self.clear(f"{type(error).__name__}: {error}")
 
     def _problem(self, answer: httpx2.Response) -> str:
         """What to say of an answer that is none. Raises JudgeRefused where asking again would not help."""
         problem = f"{answer.status_code} {self.clear(_words(answer))}".strip()
         if not answer.is_success and answer.status_code < 500 and answer.status_code not in AGAIN:
-            raise JudgeRefused(
-                f"The judge at {self.url} refuses: {_closed(problem)}", hint=_advice(answer.status_code)
+            message, hint = (
+                f"The judge at {self.url} refuses: {_closed(problem)}",
+                _advice(answer.status_code),
             )
+            if answer.status_code in OF_QUESTION:
+                raise QuestionRefused(message, said=problem, hint=hint)
+            raise JudgeRefused(message, hint=hint)
         return f"{problem} (no chat completion)" if answer.is_success else problem
 
     def _pause(self, attempt: int, asked: float) -> float:
@@ -206,7 +222,7 @@ def _asked_for(answer: httpx2.Response) -> float:
     except ValueError:
         try:
             seconds = (parsedate_to_datetime(given) - datetime.now(UTC)).total_seconds()
-        except (ValueError, TypeError):  # no date; or one without a zone
+        except (ValueError, TypeError, OverflowError):  # no date; or one without a zone; or no year
             return 0.0
     return max(seconds, 0.0) if not math.isnan(seconds) else 0.0
 

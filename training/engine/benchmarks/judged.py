@@ -51,7 +51,14 @@ def about(
     Raises:
         JudgeFailed: it said nothing of use of any pair.
     """
+    refused = [one for one in found.values() if one.by == verdicts.REFUSED]
     if all(one["preference"] is None for one in rows):
+        if refused:
+            raise JudgeFailed(
+                f"The judge refused {len(refused)} of {len(found)} questions, and no pair has an answer of "
+                f"use. One refusal is {refused[0].said!r}.",
+                hint="Other settings of the request go into --request.",
+            )
         if any(verdicts.named(one.said) for one in found.values()):
             raise JudgeFailed(
                 f"The judge named m or M, and gave neither a log-probability that is a number in any of its "
@@ -73,7 +80,11 @@ def about(
         "asked": 0 if asked is None else len(asked.found),
         "answers": len(found),
         "silent": sum(one.preference is None for one in found.values()),
-        "unread": sum(one.preference is None and bool(verdicts.named(one.said)) for one in found.values()),
+        "refused": len(refused),
+        "unread": sum(
+            one.preference is None and one.by != verdicts.REFUSED and bool(verdicts.named(one.said))
+            for one in found.values()
+        ),
         "read_from": {name: by.count(name) for name in ("logprobs", "text")},
         "input_tokens": tokens[0],
         "output_tokens": tokens[1],
@@ -87,7 +98,12 @@ def about(
 def remarks(of: Mapping[str, Any]) -> list[str]:
     said = []
     tries = f"after {asking.TRIES} tries each"
-    if silent := of["silent"] - of["unread"]:
+    if of["refused"]:
+        said.append(
+            f"The judge refused {of['refused']} of {of['answers']} questions, as one that filters "
+            "what it reads or has no room for it. Its words are in the annotations (`said`)."
+        )
+    if silent := of["silent"] - of["unread"] - of["refused"]:
         said.append(f"{silent} of {of['answers']} answers named neither m nor M, {tries}.")
     if of["unread"]:
         said.append(

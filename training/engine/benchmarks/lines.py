@@ -2,6 +2,7 @@
 
 A client's own timeout is for each silence: a server that sends a byte now and then, of headers or of a body,
 is never silent. httpx2 reads headers before anybody sees the answer, so that only its connection can be cut.
+Nor does a client bound what it reads, or what that unpacks to.
 """
 
 from __future__ import annotations
@@ -9,10 +10,20 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
 import httpx2
+
+MOST_BYTES = (
+    8 * 1024 * 1024
+)  # of an answer, unpacked: one of a token with its log-probabilities has two thousand
+PACKED = ("gzip", "x-gzip", "deflate")
+
+
+class TooLarge(httpx2.RequestError):
+    """An answer that is not read to its end; the message is a sentence's end."""
 
 
 class Line:
@@ -28,18 +39,24 @@ class Line:
         self._http.close()
 
     def post(self, url: str, body: Any, within: float) -> httpx2.Response:
-        """The whole answer, its content as it came. Raises RequestError, a ReadTimeout where it is late.
+        """The whole answer, unpacked.
 
         Args:
             within: seconds from now to the last byte.
+
+        Raises:
+            RequestError: a ReadTimeout where it is late, TooLarge where it has more than `MOST_BYTES`.
         """
-        traced = {"trace": self._hear}
+        traced, plain = {"trace": self._hear}, {"Accept-Encoding": "identity"}
         with (
             self._cut_after(within),
-            self._http.stream("POST", url, json=body, extensions=traced) as answer,
+            self._http.stream("POST", url, json=body, headers=plain, extensions=traced) as answer,
         ):
-            content = b"".join(answer.iter_raw())
-        return httpx2.Response(answer.status_code, headers=answer.headers, content=content)
+            content = _read(answer)
+        headers = answer.headers.copy()
+        if (packed := headers.pop("content-encoding", "identity").strip().lower()) != "identity":
+            content = _unpacked(content, packed)
+        return httpx2.Response(answer.status_code, headers=headers, content=content)
 
     @contextlib.contextmanager
     def _cut_after(self, seconds: float) -> Iterator[None]:
@@ -74,3 +91,32 @@ class Line:
             self._stream = made
             if self._late:
                 self._cut()
+
+
+def _read(answer: httpx2.Response) -> bytes:
+    content = bytearray()
+    for part in answer.iter_raw():
+        content += part
+        if len(content) > MOST_BYTES:
+            raise _too_large()
+    return bytes(content)
+
+
+def _unpacked(content: bytes, packed: str) -> bytes:
+    """What a server packed that was asked not to."""
+    if packed not in PACKED:
+        raise httpx2.DecodingError(f"the answer is packed as {packed}, which was not asked for")
+    unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32)  # of gzip or of zlib
+    try:
+        found = unpacker.decompress(content, MOST_BYTES + 1)
+    except zlib.error as error:
+        raise httpx2.DecodingError(str(error)) from error
+    if len(found) > MOST_BYTES:
+        raise _too_large()
+    if not unpacker.eof:
+        raise httpx2.DecodingError("the answer is packed and not whole")
+    return found
+
+
+def _too_large() -> TooLarge:
+    return TooLarge(f"an answer of more than {MOST_BYTES // 1024**2} MB, which is not read")

@@ -77,7 +77,7 @@ def _read(file: Path) -> Iterator[tuple[str, Verdict]]:
     except OSError:
         return
     for line in lines:
-        with contextlib.suppress(ValueError, KeyError, TypeError):
+        with contextlib.suppress(ValueError, KeyError, TypeError, OverflowError):
             one = json.loads(line)
             given = None if one["preference"] is None else float(one["preference"])
             if given is None or 1 <= given <= 2:

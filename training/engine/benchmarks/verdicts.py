@@ -23,9 +23,11 @@ from training.engine.errors import DatasetError, SpecError
 FORMAT = 1  # of keys
 NAMES = ("m", "M")  # of the first and of the second output
 PARTS = ("instruction", "output", "generator")  # of an output
+OWN = ("model", "messages", "stream", "n")  # of a request, which settings leave alone
 PLACES = ("instruction", "output_1", "output_2")
 PLACE = re.compile(r"\{(" + "|".join(PLACES) + r")\}")
 START, END = "<|im_start|>", "<|im_end|>"
+REFUSED = "refused"
 SAID = 40  # characters that are kept of an answer
 # Of the package's own template: figures with another one are no leaderboard's.
 PACKAGES = "784227e6dc2832fc08c43d2c8ea3a308e7523780187a1aaad2f85e30bac85f62"
@@ -116,6 +118,27 @@ def prompt(file: Path | None) -> Prompt:
         raise SpecError(f"{file} cannot be read: {error}") from error
 
 
+def settings(given: Mapping[str, Any]) -> dict[str, Any]:
+    """A request's settings: the package's, but what `given` says otherwise; None takes one out.
+
+    Raises:
+        SpecError: it sets what is not for it to set, or holds what no JSON does.
+    """
+    if taken := sorted(given.keys() & set(OWN)):
+        raise SpecError(f"Settings of a request cannot set {', '.join(taken)}.")
+    try:
+        json.dumps(given, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, TypeError, RecursionError):
+        raise SpecError("Settings of a request are finite numbers, whole texts and the like.") from None
+    return {name: value for name, value in {**SETTINGS, **given}.items() if value is not None}
+
+
+def changed(found: Mapping[str, Any]) -> str:
+    """In which settings a request is not the package's, as JSON; empty: in none."""
+    names = [name for name in sorted(found.keys() | SETTINGS) if found.get(name) != SETTINGS.get(name)]
+    return json.dumps({name: found.get(name) for name in names}) if names else ""
+
+
 @dataclass(frozen=True)
 class Pair:
     """Two outputs to an instruction: the baseline's (`baseline`) and the model's."""
@@ -192,7 +215,7 @@ class Verdict:
 
     Attributes:
         preference: from 1, the first output, to 2; None: it named neither.
-        by: "logprobs" or "text".
+        by: "logprobs" or "text"; `REFUSED`: the endpoint did not take the question.
         said: the beginning of what it wrote.
         tokens: of questions and of answers, all tries together.
     """
@@ -235,9 +258,17 @@ def _likely(choice: Mapping[str, Any]) -> dict[str, float]:
     """Log-probabilities of the likeliest first tokens; nothing where the endpoint gives none."""
     try:
         top = choice["logprobs"]["content"][0]["top_logprobs"]
-        return {str(one["token"]): float(one["logprob"]) for one in top}
+        return {str(one["token"]): _float(one["logprob"]) for one in top}
     except (KeyError, IndexError, TypeError, ValueError):
         return {}
+
+
+def _float(value: Any) -> float:
+    """A number as JSON's 1e999 is read, infinite, where it has more digits than a float holds."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 def _between(first: float, second: float) -> float | None:

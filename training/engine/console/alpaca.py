@@ -16,6 +16,7 @@ from training.engine.benchmarks import judged, outputs, verdicts
 from training.engine.benchmarks.asking import Asking, Prices, Way, annotated
 from training.engine.benchmarks.endpoint import HINT, Endpoint, Patience
 from training.engine.benchmarks.verdict_cache import VerdictCache
+from training.engine.benchmarks.verdicts import Verdict
 from training.engine.console import display, folders
 from training.engine.errors import SpecError
 
@@ -25,7 +26,6 @@ RATES = {
     "win_rate": "standard_error",
     "discrete_win_rate": "",
 }
-OWN = ("model", "messages", "stream", "n")  # of a request, which --request leaves alone
 
 
 def judge(given: argparse.Namespace) -> int:
@@ -43,9 +43,8 @@ def judge(given: argparse.Namespace) -> int:
         raise SpecError("--max-cost needs --price-input, or --price-output, or both.")
     requests = way.requests(pairs)
     cache = VerdictCache(way.model, way.settings)
-    known = cache.get(requests)
-    if given.ask_again:
-        known = {key: one for key, one in known.items() if one.preference is not None}
+    before = cache.get(requests)
+    known = {key: one for key, one in before.items() if not _again(one, given)}
     left = {key: body for key, body in requests.items() if key not in known}
     expected = judged.estimate(left, known, prices)
     if given.dry_run:
@@ -59,7 +58,7 @@ def judge(given: argparse.Namespace) -> int:
             if not (given.yes or agreed()):
                 display.say("Nothing was asked.")
                 return cli.CANCELLED
-            asked = _ask(left, endpoint, cache, prices, given)
+            asked = _ask(left, endpoint, cache, prices, given, before=before)
     found = known | (asked.found if asked else {})
     rows = annotated(pairs, way, found)
     write(given.out, rows)
@@ -94,6 +93,11 @@ def table(found: Mapping[str, Any]) -> str:
     return "\n".join([*lines, *found["remarks"]])
 
 
+def _again(one: Verdict, given: argparse.Namespace) -> bool:
+    """Whether an answer from before is asked for again; a refusal is none."""
+    return one.by == verdicts.REFUSED or (given.ask_again and one.preference is None)
+
+
 def _way(given: argparse.Namespace) -> Way:
     return Way(
         given.model,
@@ -105,16 +109,14 @@ def _way(given: argparse.Namespace) -> Way:
 
 
 def _settings(text: str | None) -> dict[str, Any]:
-    """The request's settings: the package's, but what a JSON object says otherwise; null takes one out."""
+    """The request's settings, as `verdicts.settings` has them of a JSON object."""
     try:
         given = json.loads(text or "{}")
     except ValueError as error:
         raise SpecError(f"--request is not JSON: {error}") from error
     if not isinstance(given, dict):
         raise SpecError("--request must be a JSON object.")
-    if taken := sorted(given.keys() & set(OWN)):
-        raise SpecError(f"--request cannot set {', '.join(taken)}.")
-    return {name: value for name, value in (verdicts.SETTINGS | given).items() if value is not None}
+    return verdicts.settings(given)
 
 
 def _check(cost: float | None, limit: float | None) -> None:
@@ -138,6 +140,8 @@ def _ask(
     cache: VerdictCache,
     prices: Prices,
     given: argparse.Namespace,
+    *,
+    before: Mapping[str, Verdict],
 ) -> Asking:
     """Everything that is left, with a bar; what came is kept whatever happens."""
     bar = tqdm(total=len(left), desc="Judging", unit="answer", file=sys.stderr, disable=not display.drawn())
@@ -147,7 +151,15 @@ def _ask(
         if asked.cost is not None:
             bar.set_postfix_str(f"{asked.cost:.2f} spent")
 
-    asked = Asking(endpoint, cache, threads=given.concurrency, prices=prices, limit=given.max_cost, told=hear)
+    asked = Asking(
+        endpoint,
+        cache,
+        threads=given.concurrency,
+        prices=prices,
+        limit=given.max_cost,
+        known=before,
+        told=hear,
+    )
     try:
         with asked:
             try:

@@ -67,8 +67,9 @@ def summary(
         generator: the model that they should be of.
 
     Returns:
-        {"generator", "baseline", "annotator", "n", "win_rate", "win_rate_interval" (of 95%, ours),
-        "standard_error" (None of fewer than two),
+        {"generator", "baseline", "annotator", "orders" (of each pair that were asked about: "one", "both" or
+        "mixed"; only where annotations say it, as our own do), "n", "win_rate", "win_rate_interval" (of
+        95%, ours), "standard_error" (None of fewer than two),
         "n_wins", "n_wins_base", "n_draws", "discrete_win_rate", "our_length", "their_length" (mean
         characters), "remarks" (sentences)}, and what `length_controlled` gives.
 
@@ -81,6 +82,7 @@ def summary(
         "generator": annotations[0]["generator_2"],
         "baseline": annotations[0]["generator_1"],
         "annotator": annotations[0].get("annotator"),
+        **_orders(annotations),
     }
     found |= rates(given)
     lengths = np.asarray([[len(one[f"output_{side}"]) for side in (2, 1)] for one in annotations], np.float64)
@@ -103,6 +105,11 @@ def check(annotations: Sequence[Annotation], generator: str | None = None) -> No
                 )
         if "preference" not in one:
             raise DatasetError(f"Annotation {number} has no preference.")
+        if not isinstance(one.get("annotator"), str | None):
+            raise DatasetError(
+                f"Annotation {number} has an annotator that is no text.",
+                hint="It is the judge's name, or left out.",
+            )
     for name, what in (("generator_2", "model"), ("generator_1", "baseline"), ("annotator", "judge")):
         names = sorted({str(one.get(name)) for one in annotations})
         if len(names) > 1:
@@ -112,6 +119,14 @@ def check(annotations: Sequence[Annotation], generator: str | None = None) -> No
             )
     if generator is not None and (found := annotations[0]["generator_2"]) != generator:
         raise DatasetError(f"The annotations are of {found}, not of {generator}.")
+
+
+def _orders(annotations: Sequence[Annotation]) -> dict[str, str]:
+    given = [one.get("orders") for one in annotations]
+    counts = {len(one) for one in given if isinstance(one, list) and one}  # of equal outputs: none
+    if not counts:
+        return {}
+    return {"orders": "one" if counts == {1} else "both" if counts == {2} else "mixed"}
 
 
 def preferences(annotations: Sequence[Annotation]) -> Floats:
