@@ -42,12 +42,11 @@ def _lines(text: str) -> Iterator[Any]:
 
 
 def _entry(row: Any, number: int, model: str) -> dict[str, Any]:
-    if not isinstance(row, dict):
-        raise ValueError(  # noqa: TRY004 - of the file, not of the caller
-            f"response {number} is no object with prompt, model and response"
-        )
-    found = {name: row[name] for name in (*NEEDED, "source") if row.get(name) is not None}
+    given = row if isinstance(row, dict) else {}
+    found = {name: given[name] for name in (*NEEDED, "source") if given.get(name) is not None}
     found.setdefault("model", model)
     if lacking := [name for name in NEEDED if not found.get(name)]:
-        raise ValueError(f"response {number} has no {' and no '.join(lacking)}")
+        lacks = f"has no {' and no '.join(lacking)}"
+        none = "is no object with prompt, model and response"
+        raise ValueError(f"response {number} {lacks if given is row else none}")
     return found

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -122,8 +122,9 @@ class Oracle:
 def find(place: Path) -> Path | None:
     """The file of an oracle: a .json file itself, or `oracle.json` in a folder; None where there is none."""
     itself = [place] if place.suffix == ".json" else []
-    files = [one for one in (*itself, place / FILE) if os.path.isfile(one)]  # noqa: PTH113 - False for any path
-    return files[0] if files else None
+    with suppress(OSError):  # a name that no file can have
+        return next((one for one in (*itself, place / FILE) if one.is_file()), None)
+    return None
 
 
 def read(file: Path, **options: Any) -> Oracle:

@@ -23,7 +23,22 @@ from training.selectors.comparing import MAX_RUNS
 from training.services import arenas
 
 
-class RunArenaWriteSerializer(ArenaSettingsSerializer):
+class RunsSerializer(serializers.Serializer[Any]):
+    """Runs whose models take part in an arena."""
+
+    runs = serializers.ListField(
+        child=serializers.IntegerField(min_value=1, max_value=MAX_ID),
+        min_length=1,
+        max_length=100,
+        help_text=f"Ids of runs that wrote responses, at most {MAX_RUNS}: of the project that the arena is "
+        "made in, or of any that you manage where they are added to one.",
+    )
+    with_reference = serializers.BooleanField(
+        default=False, help_text="The reference's responses take part as a model of its own."
+    )
+
+
+class RunArenaWriteSerializer(RunsSerializer, ArenaSettingsSerializer):
     """An arena of what the models of runs wrote."""
 
     name = serializers.CharField(
@@ -32,29 +47,10 @@ class RunArenaWriteSerializer(ArenaSettingsSerializer):
         allow_blank=True,
         help_text="Annotators read it; absent: of how many models, and the day.",
     )
-    runs = serializers.ListField(
-        child=serializers.IntegerField(min_value=1, max_value=MAX_ID),
-        min_length=1,
-        max_length=100,
-        help_text=f"Ids of runs of the project that wrote responses, at most {MAX_RUNS}.",
-    )
-    with_reference = serializers.BooleanField(
-        default=False, help_text="The reference's responses take part as a model of its own."
-    )
 
 
-class RunsAddSerializer(ArenaAddSerializer):
+class RunsAddSerializer(RunsSerializer, ArenaAddSerializer):
     """Runs whose models are added to an arena."""
-
-    runs = serializers.ListField(
-        child=serializers.IntegerField(min_value=1, max_value=MAX_ID),
-        min_length=1,
-        max_length=100,
-        help_text=f"Ids of runs that wrote responses, of any project you manage, at most {MAX_RUNS}.",
-    )
-    with_reference = serializers.BooleanField(
-        default=False, help_text="The reference's responses are added as a model of its own."
-    )
 
 
 class RunArenaViewSet(ApiViewSet):

@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from training.engine import catalog
+from training.engine import catalog, oracle
 from training.engine.errors import SpecError, faults
 from training.engine.presets import PRESETS
 from training.engine.spec import TRAINED, Kind, MethodSpec, RewardSpec, RunSpec, TrainingSpec
@@ -230,8 +230,9 @@ def anchored(document: Document, folder: Path) -> Document:
         changes["dataset"] = {"path": str(_from(folder, path))}
     for section, name in (("model", "base"), ("evaluation", "judge")):
         named = _at(document, section, name)
-        file = name == "judge" and isinstance(named, str) and (folder / named).is_file()  # an oracle's
-        if isinstance(named, str) and named != "tiny" and (file or _is_path(folder, named)):
+        if not isinstance(named, str) or named == "tiny":
+            continue
+        if _is_path(folder, named) or (name == "judge" and oracle.find(folder / named) is not None):
             changes[section] = {name: str(_model(_from(folder, named)))}
     if isinstance(reward_model, str | PathLike):
         changes["method"] = {"reward_model": str(_model(_from(folder, reward_model)))}
